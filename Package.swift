@@ -22,7 +22,7 @@ let package = Package(
       name: "CBLAS", path: "CBLAS", pkgConfig: "openblas",
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
     .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"], .when(configuration: .debug))]),
+    .target(name: "CKernels"),
     .target(name: "Configuration"),
     .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CKernels"]),
     .target(name: "NeuralNetworks", dependencies: ["LinearAlgebra", "CKernels"]),

@@ -1,3 +1,76 @@
+// The few loops that Swift cannot vectorize: counter-based random numbers, patch gathering, converters, device updates.
+//
+// Each kernel has a portable body and an AVX2 body made from the same source (body.h), chosen once at start.
+// The two agree bit for bit where the operation is exact (copies, integers, maxima, rounding); where it is not they
+// differ by rounding only. Sizes are counts of elements; pointers need no alignment.
 #ifndef CKERNELS_H
 #define CKERNELS_H
+#include <stddef.h>
+#include <stdint.h>
+
+// A stream of random numbers: Philox4x32-10 (Salmon et al., SC'11) with key = seed and
+// counter = (block, index low, index high, purpose). Element e is output lane (e/8)%4 of block 8·(e/32) + e%8,
+// so that eight blocks fill thirty-two elements without a shuffle.
+typedef struct {
+  uint32_t seedLow, seedHigh, indexLow, indexHigh, purpose;
+} CKStream;
+
+// Geometry of one 2-D patch gathering; the image is [height, width, channels] and already padded.
+typedef struct {
+  int width;          // padded width, pixels
+  int channels;       // channels of the image (the pixel stride)
+  int firstChannel;   // first channel of the group
+  int groupChannels;  // channels of the group
+  int kernelHeight, kernelWidth, stride, dilation;
+  int outputWidth;
+} CKPatches;
+
+// One in-array update of a differential pair (design.md 4.5). Conductance states x lie in 0…1.
+typedef struct {
+  float pulseScale;    // pulses per unit of weight change
+  float pulseStep;     // p: change of x by one pulse at x = 0
+  float nonlinearity;  // ν
+  float noise;         // σ of one pulse, relative to p
+  float weightScale;   // w = weightScale · (x⁺ − x⁻)
+} CKPulse;
+
+typedef struct {
+  void (*randomBits)(CKStream s, size_t first, size_t n, uint32_t *out);
+  void (*uniform)(CKStream s, size_t first, size_t n, float *out);
+  void (*gaussian)(CKStream s, size_t first, size_t n, float *out);
+  void (*exponential)(size_t n, const float *x, float *y);
+  void (*gatherPatches)(const CKPatches *g, const float *image, int firstRow, int rows, float *patches, int ld);
+  void (*scatterPatches)(const CKPatches *g, const float *patches, int ld, int firstRow, int rows, float *image);
+  void (*addBias)(size_t rows, size_t n, const float *bias, float *y, size_t ld);
+  void (*columnSums)(size_t rows, size_t n, const float *y, size_t ld, float *sums);
+  void (*relu)(size_t n, const float *x, float *y);
+  void (*reluBackward)(size_t n, const float *y, const float *dy, float *dx);
+  void (*maxPool)(int channels, int width, int kernel, int stride, int outputWidth, int rows, const float *image,
+                  float *y, uint8_t *winner);
+  void (*maxPoolBackward)(int channels, int width, int kernel, int stride, int outputWidth, int rows, const float *dy,
+                          const uint8_t *winner, float *dimage);
+  uint64_t (*quantizeRows)(size_t rows, size_t n, const float *x, size_t ldx, float levels, float range, float *q, size_t ldq,
+                       float *scales);
+  uint64_t (*accumulateConverted)(size_t rows, size_t n, const float *partial, size_t ldp, const float *scales,
+                                  float step, float levels, int first, float *y, size_t ldy);
+  void (*accumulateScaled)(size_t rows, size_t n, const float *partial, size_t ldp, const float *scales, int first,
+                           float *y, size_t ldy);
+  uint64_t (*pulseUpdate)(size_t n, const CKPulse *p, CKStream s, size_t first, const float *gradient, float rate,
+                      float *xPlus, float *xMinus);
+  void (*effectiveWeights)(size_t n, float scale, float floor, const float *xPlus, const float *xMinus,
+                           const float *dPlus, const float *dMinus, float *w);
+  void (*moments)(size_t rows, size_t n, const float *x, double *mean, double *squares);
+  void (*sgd)(size_t n, float rate, float momentum, float decay, int nesterov, const float *w, float *m, float *g);
+  void (*adam)(size_t n, float rate, float beta1, float beta2, float epsilon, float correction1, float correction2,
+               float decay, float decoupledDecay, const float *w, float *m, float *v, float *g);
+} CKernels;
+
+// The bodies chosen for this processor, and each of the two by name (avx2 is null where the processor lacks it).
+extern const CKernels *const ckPortable;
+const CKernels *ckAVX2(void);
+const CKernels *ckBest(void);
+
+// One Philox4x32-10 block, for known-answer tests.
+void ckPhilox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
 #endif

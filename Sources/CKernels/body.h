@@ -1,0 +1,446 @@
+// One body of every kernel: included once per instruction set by kernels.c, which defines NAME and ATTRIBUTES.
+
+// ---- Random numbers. `first` must be a multiple of 32.
+
+ATTRIBUTES static void NAME(randomBits)(CKStream s, size_t first, size_t n, uint32_t *out) {
+  uint32_t group = (uint32_t)(first / 32), u[32];
+  for (size_t i = 0; i < n; i += 32, group++) {
+    NAME(philoxGroup)(s, group, u);
+    size_t m = n - i < 32 ? n - i : 32;
+    memcpy(out + i, u, m * sizeof *out);
+  }
+}
+
+// Uniform on (0, 1): the top 24 bits plus a half, so that neither end is ever reached.
+ATTRIBUTES static void NAME(uniform)(CKStream s, size_t first, size_t n, float *out) {
+  uint32_t group = (uint32_t)(first / 32), u[32];
+  for (size_t i = 0; i < n; i += 32, group++) {
+    NAME(philoxGroup)(s, group, u);
+    float v[32];
+    for (int j = 0; j < 32; j++) v[j] = (float)(int32_t)(u[j] >> 9) * 0x1p-23f + 0x1p-24f;
+    size_t m = n - i < 32 ? n - i : 32;
+    memcpy(out + i, v, m * sizeof *out);
+  }
+}
+
+// Standard normal by Box and Muller from lanes (0, 1) and (2, 3) of a block.
+ATTRIBUTES INLINE void NAME(gaussianGroup)(CKStream s, uint32_t group, float *v) {
+  uint32_t u[32];
+  NAME(philoxGroup)(s, group, u);
+  for (int pair = 0; pair < 2; pair++)
+    for (int j = 0; j < 8; j++) {
+      float a = (float)(int32_t)(u[16 * pair + j] >> 9) * 0x1p-23f + 0x1p-24f;
+      float turn = (float)(int32_t)(u[16 * pair + 8 + j] >> 9) * 0x1p-23f;
+      float r = __builtin_elementwise_sqrt(-2.f * logarithmOf(a)), sine, cosine;
+      sineCosineOfTurn(turn, &sine, &cosine);
+      v[16 * pair + j] = r * cosine;
+      v[16 * pair + 8 + j] = r * sine;
+    }
+}
+
+ATTRIBUTES static void NAME(gaussian)(CKStream s, size_t first, size_t n, float *out) {
+  uint32_t group = (uint32_t)(first / 32);
+  for (size_t i = 0; i < n; i += 32, group++) {
+    float v[32];
+    NAME(gaussianGroup)(s, group, v);
+    size_t m = n - i < 32 ? n - i : 32;
+    memcpy(out + i, v, m * sizeof *out);
+  }
+}
+
+ATTRIBUTES static void NAME(exponential)(size_t n, const float *x, float *y) {
+  for (size_t i = 0; i < n; i++) y[i] = exponentialOf(x[i]);
+}
+
+// ---- Convolution by patches.
+
+// Copies n floats; may write up to seven floats past the end (the next copy overwrites them; buffers have slack).
+ATTRIBUTES INLINE void NAME(copySloppy)(const float *from, float *to, int n) {
+  for (int i = 0; i < n; i += 8) {
+    float v[8];
+    memcpy(v, from + i, sizeof v);
+    memcpy(to + i, v, sizeof v);
+  }
+}
+
+// patches[row] = the kernelHeight × kernelWidth × groupChannels values under output pixel `row`.
+// Image and patches need seven floats of slack after their ends.
+ATTRIBUTES static void NAME(gatherPatches)(const CKPatches *g, const float *image, int firstRow, int rows,
+                                           float *patches, int ld) {
+  const int C = g->channels, GC = g->groupChannels, KH = g->kernelHeight, KW = g->kernelWidth, OW = g->outputWidth;
+  const int whole = GC == C && g->dilation == 1, run = KW * C;
+  const size_t line = (size_t)g->width * C;
+  for (int oy = firstRow; oy < firstRow + rows; oy++)
+    for (int ox = 0; ox < OW; ox++, patches += ld) {
+      const float *corner = image + (size_t)oy * g->stride * line + (size_t)ox * g->stride * C + g->firstChannel;
+      float *to = patches;
+      if (whole && run <= 8)
+        for (int ky = 0; ky < KH; ky++, to += run) NAME(copySloppy)(corner + ky * line, to, 8);
+      else if (whole)
+        for (int ky = 0; ky < KH; ky++, to += run) NAME(copySloppy)(corner + ky * line, to, run);
+      else
+        for (int ky = 0; ky < KH; ky++)
+          for (int kx = 0; kx < KW; kx++, to += GC)
+            NAME(copySloppy)(corner + ky * g->dilation * line + (size_t)kx * g->dilation * C, to, GC);
+    }
+}
+
+ATTRIBUTES INLINE void NAME(addRun)(const float *restrict from, float *restrict to, int n) {
+  int i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (int j = 0; j < 8; j++) to[i + j] += from[i + j];
+  if (i + 4 <= n) {
+    for (int j = 0; j < 4; j++) to[i + j] += from[i + j];
+    i += 4;
+  }
+  for (; i < n; i++) to[i] += from[i];
+}
+
+// The transpose of gatherPatches: adds every patch into the padded image.
+ATTRIBUTES static void NAME(scatterPatches)(const CKPatches *g, const float *patches, int ld, int firstRow, int rows,
+                                            float *image) {
+  const int C = g->channels, GC = g->groupChannels, KH = g->kernelHeight, KW = g->kernelWidth, OW = g->outputWidth;
+  const int whole = GC == C && g->dilation == 1, run = KW * C;
+  const size_t line = (size_t)g->width * C;
+  for (int oy = firstRow; oy < firstRow + rows; oy++)
+    for (int ox = 0; ox < OW; ox++, patches += ld) {
+      float *corner = image + (size_t)oy * g->stride * line + (size_t)ox * g->stride * C + g->firstChannel;
+      const float *from = patches;
+      if (whole)
+        for (int ky = 0; ky < KH; ky++, from += run) NAME(addRun)(from, corner + ky * line, run);
+      else
+        for (int ky = 0; ky < KH; ky++)
+          for (int kx = 0; kx < KW; kx++, from += GC)
+            NAME(addRun)(from, corner + ky * g->dilation * line + (size_t)kx * g->dilation * C, GC);
+    }
+}
+
+// ---- Element-wise passes.
+
+ATTRIBUTES static void NAME(addBias)(size_t rows, size_t n, const float *restrict bias, float *restrict y, size_t ld) {
+  for (size_t r = 0; r < rows; r++, y += ld)
+    for (size_t j = 0; j < n; j++) y[j] += bias[j];
+}
+
+// sums[j] += Σ_r y[r][j]; blocks of 64 rows are summed first, so that long sums keep their digits.
+ATTRIBUTES static void NAME(columnSums)(size_t rows, size_t n, const float *restrict y, size_t ld, float *restrict sums) {
+  for (size_t j0 = 0; j0 < n; j0 += 64) {
+    size_t m = n - j0 < 64 ? n - j0 : 64;
+    double total[64] = {0};
+    for (size_t r0 = 0; r0 < rows; r0 += 64) {
+      size_t end = rows - r0 < 64 ? rows : r0 + 64;
+      float block[64] = {0};
+      if (m == 64)
+        for (size_t r = r0; r < end; r++)
+          for (size_t j = 0; j < 64; j++) block[j] += y[r * ld + j0 + j];
+      else
+        for (size_t r = r0; r < end; r++)
+          for (size_t j = 0; j < m; j++) block[j] += y[r * ld + j0 + j];
+      for (size_t j = 0; j < m; j++) total[j] += block[j];
+    }
+    for (size_t j = 0; j < m; j++) sums[j0 + j] += (float)total[j];
+  }
+}
+
+ATTRIBUTES static void NAME(relu)(size_t n, const float *x, float *y) {
+  for (size_t i = 0; i < n; i++) y[i] = x[i] > 0 ? x[i] : 0;
+}
+
+ATTRIBUTES static void NAME(reluBackward)(size_t n, const float *y, const float *dy, float *dx) {
+  for (size_t i = 0; i < n; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+// y[row][ox][c] = the largest of the kernel × kernel pixels; winner = its place in the window, row by row.
+ATTRIBUTES static void NAME(maxPool)(int channels, int width, int kernel, int stride, int outputWidth, int rows,
+                                     const float *restrict image, float *restrict y, uint8_t *restrict winner) {
+  const size_t line = (size_t)width * channels;
+  for (int oy = 0; oy < rows; oy++)
+    for (int ox = 0; ox < outputWidth; ox++, y += channels, winner += channels) {
+      const float *corner = image + (size_t)oy * stride * line + (size_t)ox * stride * channels;
+      if (kernel == 2) {
+        const float *a = corner, *b = corner + channels, *c = corner + line, *d = c + channels;
+        for (int j = 0; j < channels; j++) {
+          float m = a[j];
+          uint8_t w = 0;
+          w = b[j] > m ? 1 : w; m = b[j] > m ? b[j] : m;
+          w = c[j] > m ? 2 : w; m = c[j] > m ? c[j] : m;
+          w = d[j] > m ? 3 : w; m = d[j] > m ? d[j] : m;
+          y[j] = m;
+          winner[j] = w;
+        }
+        continue;
+      }
+      for (int j = 0; j < channels; j++) { y[j] = corner[j]; winner[j] = 0; }
+      for (int ky = 0; ky < kernel; ky++)
+        for (int kx = 0; kx < kernel; kx++) {
+          const float *p = corner + ky * line + (size_t)kx * channels;
+          const uint8_t place = (uint8_t)(ky * kernel + kx);
+          for (int j = 0; j < channels; j++) {
+            winner[j] = p[j] > y[j] ? place : winner[j];
+            y[j] = p[j] > y[j] ? p[j] : y[j];
+          }
+        }
+    }
+}
+
+// Adds each output's gradient to the pixel that won; dimage must be zero (or hold what is to be added to).
+ATTRIBUTES static void NAME(maxPoolBackward)(int channels, int width, int kernel, int stride, int outputWidth, int rows,
+                                             const float *restrict dy, const uint8_t *restrict winner,
+                                             float *restrict dimage) {
+  const size_t line = (size_t)width * channels;
+  for (int oy = 0; oy < rows; oy++)
+    for (int ox = 0; ox < outputWidth; ox++, dy += channels, winner += channels) {
+      float *corner = dimage + (size_t)oy * stride * line + (size_t)ox * stride * channels;
+      if (kernel == 2 && stride >= 2) {
+        float *a = corner, *b = corner + channels, *c = corner + line, *d = c + channels;
+        for (int j = 0; j < channels; j++) {
+          const float g = dy[j];
+          const uint8_t w = winner[j];
+          a[j] = w == 0 ? g : 0.f;
+          b[j] = w == 1 ? g : 0.f;
+          c[j] = w == 2 ? g : 0.f;
+          d[j] = w == 3 ? g : 0.f;
+        }
+        continue;
+      }
+      for (int j = 0; j < channels; j++) {
+        int ky = winner[j] / kernel, kx = winner[j] % kernel;
+        corner[ky * line + (size_t)kx * channels + j] += dy[j];
+      }
+    }
+}
+
+// ---- Converters.
+
+// DAC: q[r] = x[r] rounded to 2·levels + 1 mid-tread steps of a range; the row's scale (volts restored digitally) is
+// its largest magnitude when range is 0, else range. Values beyond a fixed range are clipped; returns how many were.
+// levels = 0: no rounding. q is in units of the scale: |q| ≤ 1.
+ATTRIBUTES static uint64_t NAME(quantizeRows)(size_t rows, size_t n, const float *restrict x, size_t ldx, float levels,
+                                          float range, float *restrict q, size_t ldq, float *restrict scales) {
+  uint64_t clipped = 0;
+  const float up = levels > 0 ? levels : 1.f, down = 1.f / up;
+  for (size_t r = 0; r < rows; r++, x += ldx, q += ldq) {
+    float scale = range;
+    if (range == 0) {
+      float m8[8] = {0};
+      size_t j = 0;
+      for (; j + 8 <= n; j += 8)
+        for (int l = 0; l < 8; l++) {
+          float a = __builtin_fabsf(x[j + l]);
+          m8[l] = a > m8[l] ? a : m8[l];
+        }
+      for (int l = 0; l < 8; l++) scale = m8[l] > scale ? m8[l] : scale;
+      for (; j < n; j++) {
+        float a = __builtin_fabsf(x[j]);
+        scale = a > scale ? a : scale;
+      }
+    }
+    scales[r] = scale;
+    const float inverse = scale > 0 ? up / scale : 0.f;
+    if (levels > 0 && range == 0)
+      for (size_t j = 0; j < n; j++) q[j] = ((x[j] * inverse + MAGIC) - MAGIC) * down;
+    else if (range == 0)
+      for (size_t j = 0; j < n; j++) q[j] = x[j] * inverse;
+    else {
+      uint32_t count = 0;
+      for (size_t j = 0; j < n; j++) {
+        float t = x[j] * inverse;
+        count += t > up || t < -up;
+        t = t > up ? up : t;
+        t = t < -up ? -up : t;
+        q[j] = levels > 0 ? ((t + MAGIC) - MAGIC) * down : t * down;
+      }
+      clipped += count;
+    }
+  }
+  return clipped;
+}
+
+// ADC: y[r] (+)= scales[r] · clip(round(partial[r] / step), ±levels) · step; returns how many values were clipped.
+ATTRIBUTES static uint64_t NAME(accumulateConverted)(size_t rows, size_t n, const float *restrict partial, size_t ldp,
+                                                     const float *restrict scales, float step, float levels, int first,
+                                                     float *restrict y, size_t ldy) {
+  uint64_t clipped = 0;
+  const float inverse = 1.f / step;
+  for (size_t r = 0; r < rows; r++, partial += ldp, y += ldy) {
+    const float s = scales[r] * step;
+    uint32_t count = 0;
+    if (first)
+      for (size_t j = 0; j < n; j++) {
+        float t = partial[j] * inverse;
+        count += t > levels || t < -levels;
+        t = t > levels ? levels : t;
+        t = t < -levels ? -levels : t;
+        y[j] = ((t + MAGIC) - MAGIC) * s;
+      }
+    else
+      for (size_t j = 0; j < n; j++) {
+        float t = partial[j] * inverse;
+        count += t > levels || t < -levels;
+        t = t > levels ? levels : t;
+        t = t < -levels ? -levels : t;
+        y[j] += ((t + MAGIC) - MAGIC) * s;
+      }
+    clipped += count;
+  }
+  return clipped;
+}
+
+// No ADC: y[r] (+)= scales[r] · partial[r].
+ATTRIBUTES static void NAME(accumulateScaled)(size_t rows, size_t n, const float *restrict partial, size_t ldp,
+                                              const float *restrict scales, int first, float *restrict y, size_t ldy) {
+  for (size_t r = 0; r < rows; r++, partial += ldp, y += ldy) {
+    const float s = scales[r];
+    if (first)
+      for (size_t j = 0; j < n; j++) y[j] = s * partial[j];
+    else
+      for (size_t j = 0; j < n; j++) y[j] += s * partial[j];
+  }
+}
+
+// ---- Devices.
+
+// In-array update of n differential pairs, push-pull, aggregated over the batch:
+// m = rate · gradient is the wanted decrease of the weight; k = stochastic rounding of |m| · pulseScale pulses go to each
+// device of the pair, one up and one down: Δx = +k·p·e^(−νx) or −k·p·e^(−ν(1−x)), plus √k · noise · p · N(0, 1).
+// Elements of the stream: for element i of the group, uniform i and Gaussians i (plus device), i (minus device) of three
+// consecutive purposes. Returns the number of pulses given to all devices.
+ATTRIBUTES static uint64_t NAME(pulseUpdate)(size_t n, const CKPulse *p, CKStream s, size_t first, const float *gradient,
+                                         float rate, float *xPlus, float *xMinus) {
+  uint32_t group = (uint32_t)(first / 32);
+  CKStream plus = s, minus = s;
+  plus.purpose += 1;
+  minus.purpose += 2;
+  double pulses = 0;
+  const float nu = p->nonlinearity, step = p->pulseStep, sigma = p->noise * p->pulseStep;
+  for (size_t i = 0; i < n; i += 32, group++) {
+    size_t m = n - i < 32 ? n - i : 32;
+    float g[32] = {0}, a[32] = {0}, b[32] = {0}, k[32], np[32] = {0}, nm[32] = {0};
+    uint32_t u[32];
+    memcpy(g, gradient + i, m * sizeof *g);
+    memcpy(a, xPlus + i, m * sizeof *a);
+    memcpy(b, xMinus + i, m * sizeof *b);
+    NAME(philoxGroup)(s, group, u);
+    float any = 0;
+    for (int j = 0; j < 32; j++) {
+      float want = __builtin_fabsf(g[j]) * rate * p->pulseScale;
+      want = want < 4e6f ? want : 4e6f;
+      float t = want + (float)(int32_t)(u[j] >> 9) * 0x1p-23f;
+      k[j] = (float)(int32_t)t;
+      any += k[j];
+    }
+    if (any == 0) continue;
+    pulses += 2.0 * any;
+    if (sigma > 0) {
+      NAME(gaussianGroup)(plus, group, np);
+      NAME(gaussianGroup)(minus, group, nm);
+    }
+    for (int j = 0; j < 32; j++) {
+      // A positive gradient lowers the weight: the plus device steps down, the minus device up.
+      const float kp = k[j] * step, spread = __builtin_elementwise_sqrt(k[j]) * sigma;
+      const float downA = exponentialOf(-nu * (1.f - a[j])), upA = exponentialOf(-nu * a[j]);
+      const float downB = exponentialOf(-nu * (1.f - b[j])), upB = exponentialOf(-nu * b[j]);
+      const int lower = g[j] > 0;
+      float x = a[j] + (lower ? -kp * downA : kp * upA) + spread * np[j];
+      float y = b[j] + (lower ? kp * upB : -kp * downB) + spread * nm[j];
+      x = x > 1.f ? 1.f : x;
+      y = y > 1.f ? 1.f : y;
+      a[j] = x < 0.f ? 0.f : x;
+      b[j] = y < 0.f ? 0.f : y;
+    }
+    memcpy(xPlus + i, a, m * sizeof *a);
+    memcpy(xMinus + i, b, m * sizeof *b);
+  }
+  return (uint64_t)pulses;
+}
+
+// w = scale · ((x⁺ + floor)·d⁺ − (x⁻ + floor)·d⁻), with floor = G_min / (G_max − G_min): the weight that the
+// distorted pair realises. Null distortions mean 1.
+ATTRIBUTES static void NAME(effectiveWeights)(size_t n, float scale, float floor, const float *restrict xPlus,
+                                              const float *restrict xMinus, const float *restrict dPlus,
+                                              const float *restrict dMinus, float *restrict w) {
+  if (!dPlus) {
+    for (size_t i = 0; i < n; i++) w[i] = scale * (xPlus[i] - xMinus[i]);
+    return;
+  }
+  for (size_t i = 0; i < n; i++) w[i] = scale * ((xPlus[i] + floor) * dPlus[i] - (xMinus[i] + floor) * dMinus[i]);
+}
+
+// ---- Batch-norm statistics: per column mean and Σ(x − mean)², by a shifted second pass.
+ATTRIBUTES static void NAME(moments)(size_t rows, size_t n, const float *restrict x, double *restrict mean,
+                                     double *restrict squares) {
+  for (size_t j0 = 0; j0 < n; j0 += 32) {
+    const size_t m = n - j0 < 32 ? n - j0 : 32;
+    double sum[32] = {0}, square[32] = {0};
+    for (size_t r0 = 0; r0 < rows; r0 += 32) {
+      const size_t end = rows - r0 < 32 ? rows : r0 + 32;
+      float block[32] = {0};
+      for (size_t r = r0; r < end; r++)
+        for (size_t j = 0; j < m; j++) block[j] += x[r * n + j0 + j];
+      for (size_t j = 0; j < m; j++) sum[j] += block[j];
+    }
+    float centre[32] = {0};
+    double exact[32] = {0};
+    for (size_t j = 0; j < m; j++) {
+      exact[j] = sum[j] / (double)rows;
+      centre[j] = (float)exact[j];
+    }
+    for (size_t r0 = 0; r0 < rows; r0 += 32) {
+      const size_t end = rows - r0 < 32 ? rows : r0 + 32;
+      float block[32] = {0};
+      for (size_t r = r0; r < end; r++)
+        for (size_t j = 0; j < m; j++) {
+          float d = x[r * n + j0 + j] - centre[j];
+          block[j] += d * d;
+        }
+      for (size_t j = 0; j < m; j++) square[j] += block[j];
+    }
+    for (size_t j = 0; j < m; j++) {
+      mean[j0 + j] = exact[j];
+      squares[j0 + j] = square[j];
+    }
+  }
+}
+
+// ---- Optimizers: the gradient g is replaced by the change of the weights.
+
+// v ← momentum·v + (g + decay·w); Δ = −rate·v, or −rate·(g + decay·w + momentum·v) with Nesterov. m may be null.
+ATTRIBUTES static void NAME(sgd)(size_t n, float rate, float momentum, float decay, int nesterov,
+                                 const float *restrict w, float *restrict m, float *restrict g) {
+  if (!m) {
+    for (size_t i = 0; i < n; i++) g[i] = -rate * (g[i] + decay * w[i]);
+    return;
+  }
+  if (nesterov)
+    for (size_t i = 0; i < n; i++) {
+      const float d = g[i] + decay * w[i];
+      m[i] = momentum * m[i] + d;
+      g[i] = -rate * (d + momentum * m[i]);
+    }
+  else
+    for (size_t i = 0; i < n; i++) {
+      m[i] = momentum * m[i] + (g[i] + decay * w[i]);
+      g[i] = -rate * m[i];
+    }
+}
+
+// Adam (Kingma and Ba, arXiv 1412.6980) and, with decoupledDecay, AdamW (Loshchilov and Hutter, arXiv 1711.05101).
+// correction1 = 1 − β₁^t, correction2 = 1 − β₂^t.
+ATTRIBUTES static void NAME(adam)(size_t n, float rate, float beta1, float beta2, float epsilon, float correction1,
+                                  float correction2, float decay, float decoupledDecay, const float *restrict w,
+                                  float *restrict m, float *restrict v, float *restrict g) {
+  const float root = 1.f / __builtin_sqrtf(correction2), first = rate / correction1;
+  for (size_t i = 0; i < n; i++) {
+    const float d = g[i] + decay * w[i];
+    m[i] = beta1 * m[i] + (1.f - beta1) * d;
+    v[i] = beta2 * v[i] + (1.f - beta2) * d * d;
+    g[i] = -first * m[i] / (__builtin_elementwise_sqrt(v[i]) * root + epsilon) - rate * decoupledDecay * w[i];
+  }
+}
+
+static const CKernels NAME(table) = {
+    NAME(randomBits), NAME(uniform), NAME(gaussian), NAME(exponential), NAME(gatherPatches), NAME(scatterPatches),
+    NAME(addBias), NAME(columnSums), NAME(relu), NAME(reluBackward), NAME(maxPool), NAME(maxPoolBackward),
+    NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(pulseUpdate), NAME(effectiveWeights),
+    NAME(moments), NAME(sgd), NAME(adam),
+};

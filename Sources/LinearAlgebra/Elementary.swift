@@ -1,0 +1,15 @@
+import Glibc
+
+/// The C library's elementary functions in Float64, so that other modules need not import it for them.
+public enum Elementary {
+  public static func log(_ x: Double) -> Double { Glibc.log(x) }
+  public static func exp(_ x: Double) -> Double { Glibc.exp(x) }
+  public static func pow(_ x: Double, _ y: Double) -> Double { Glibc.pow(x, y) }
+  public static func cos(_ x: Double) -> Double { Glibc.cos(x) }
+
+  /// ln Γ(x) for x > 0.
+  public static func lgamma(_ x: Double) -> Double {
+    var sign: Int32 = 0
+    return lgamma_r(x, &sign)
+  }
+}

@@ -1,0 +1,197 @@
+import LinearAlgebra
+
+/// y = γ·(x − μ)/√(σ² + ε) + β for each channel (Ioffe and Szegedy, arXiv 1502.03167).
+///
+/// While training μ and σ² are the mean and (biased) variance over the batch and its pixels, and the running statistics
+/// move towards them by `momentum` (the variance unbiased, as in PyTorch); otherwise the running statistics are used.
+/// Sums are taken piece by piece, in Float64, and combined in piece order.
+///
+/// Backward: dβ = Σ dy, dγ = Σ dy·x̂, dx = γ/√(σ²+ε) · (dy − (dβ + x̂·dγ)/n).
+public final class BatchNorm: Layer {
+  public let channels: Int
+  public let epsilon: Float
+  public let momentum: Float
+  private let scale: Parameter
+  private let shift: Parameter
+  private let runningMean: Parameter
+  private let runningVariance: Parameter
+  private var shape: Shape
+
+  public init(channels: Int, epsilon: Float = 1e-5, momentum: Float = 0.1) {
+    self.channels = channels
+    self.epsilon = epsilon
+    self.momentum = momentum
+    scale = Parameter("weight", count: channels, fill: 1)
+    shift = Parameter("bias", count: channels)
+    runningMean = Parameter("running_mean", count: channels)
+    runningVariance = Parameter("running_var", count: channels, fill: 1)
+    shape = Shape(features: channels)
+  }
+
+  public var kind: String { "batch-norm" }
+  public var parameters: [Parameter] { [scale, shift] }
+  public var buffers: [(name: String, parameter: Parameter)] {
+    [("running_mean", runningMean), ("running_var", runningVariance)]
+  }
+
+  public func outputShape(_ inputs: [Shape]) throws -> Shape {
+    guard inputs[0].channels == channels else {
+      throw ModelError("a batch-norm of \(channels) channels cannot follow an output of \(inputs[0])")
+    }
+    shape = inputs[0]
+    return shape
+  }
+
+  public func memory(inputs: [Shape], output: Shape) -> LayerMemory {
+    var m = LayerMemory()
+    m.pieceSums = 2 * channels
+    m.batchSums = 4 * channels
+    m.scratchFloats = 5 * channels
+    return m
+  }
+
+  public func isTwoPhase(training: Bool) -> Bool { training }
+
+  // pieceSums: [mean, Σ(x−mean)²] forward, [Σ dy, Σ dy·x̂] backward.
+  // batchSums: [mean, 1/√(σ²+ε), Σ dy / n, Σ dy·x̂ / n].
+
+  public func forward(_ p: Piece) {
+    let rows = p.samples * shape.pixels
+    if p.training && p.phase == 0 {
+      kernels.moments(rows, channels, p.input(), p.pieceSums, p.pieceSums + channels)
+      return
+    }
+    let factor = p.scratch!
+    let offset = factor + channels
+    for c in 0..<channels {
+      let mean = p.training ? p.batchSums[c] : Double(runningMean.values[c])
+      let inverse =
+        p.training ? p.batchSums[channels + c] : 1 / (Double(runningVariance.values[c]) + Double(epsilon)).squareRoot()
+      factor[c] = Float(inverse) * scale.values[c]
+      offset[c] = Float(Double(shift.values[c]) - mean * inverse * Double(scale.values[c]))
+    }
+    var x = p.input()
+    var y = p.output!
+    for _ in 0..<rows {
+      for c in 0..<channels { y[c] = x[c] * factor[c] + offset[c] }
+      x += channels
+      y += channels
+    }
+  }
+
+  public func reduceForward(_ b: BatchSums) {
+    let unbiased = Double(b.samples * shape.pixels)
+    for c in 0..<channels {
+      // Chan, Golub and LeVeque's combination of means and squared deviations.
+      var count = 0.0
+      var mean = 0.0
+      var squares = 0.0
+      for piece in 0..<b.pieces {
+        let n = Double(b.samples(inPiece: piece) * shape.pixels)
+        let sums = b.pieceSums + piece * 2 * channels
+        let delta = sums[c] - mean
+        let total = count + n
+        mean += delta * n / total
+        squares += sums[channels + c] + delta * delta * count * n / total
+        count = total
+      }
+      let variance = squares / count
+      b.batchSums[c] = mean
+      b.batchSums[channels + c] = 1 / (variance + Double(epsilon)).squareRoot()
+      let m = Double(momentum)
+      runningMean.values[c] = Float((1 - m) * Double(runningMean.values[c]) + m * mean)
+      if unbiased > 1 {
+        runningVariance.values[c] = Float(
+          (1 - m) * Double(runningVariance.values[c]) + m * squares / (unbiased - 1))
+      }
+    }
+  }
+
+  public func backward(_ p: Piece) {
+    let rows = p.samples * shape.pixels
+    var x = UnsafePointer(p.input())
+    var dy = UnsafePointer(p.outputGradient!)
+    let mean = p.scratch!
+    let inverse = mean + channels
+    for c in 0..<channels {
+      mean[c] = p.training ? Float(p.batchSums[c]) : runningMean.values[c]
+      inverse[c] =
+        p.training
+        ? Float(p.batchSums[channels + c])
+        : Float(1 / (Double(runningVariance.values[c]) + Double(epsilon)).squareRoot())
+    }
+    if !p.training {
+      // Statistics are constants: the layer is affine.
+      if let dGamma = p.gradient(scale), let dBeta = p.gradient(shift) {
+        for r in 0..<rows {
+          for c in 0..<channels {
+            let i = r * channels + c
+            dBeta[c] += dy[i]
+            dGamma[c] += dy[i] * (x[i] - mean[c]) * inverse[c]
+          }
+        }
+      }
+      guard let dx = p.inputGradient() else { return }
+      for r in 0..<rows {
+        for c in 0..<channels { dx[r * channels + c] = dy[r * channels + c] * inverse[c] * scale.values[c] }
+      }
+      return
+    }
+    if p.phase == 0 {
+      let sums = p.pieceSums!
+      sums.update(repeating: 0, count: 2 * channels)
+      // Blocks of rows are summed in Float32, blocks in Float64.
+      let block = inverse + channels
+      var row = 0
+      while row < rows {
+        let count = min(32, rows - row)
+        block.update(repeating: 0, count: 2 * channels)
+        for _ in 0..<count {
+          for c in 0..<channels {
+            block[c] += dy[c]
+            block[channels + c] += dy[c] * (x[c] - mean[c]) * inverse[c]
+          }
+          x += channels
+          dy += channels
+        }
+        for c in 0..<(2 * channels) { sums[c] += Double(block[c]) }
+        row += count
+      }
+      return
+    }
+    guard var dx = p.inputGradient() else { return }
+    let a = inverse + channels
+    let b = a + channels
+    let d = b + channels
+    for c in 0..<channels {
+      let k = inverse[c] * scale.values[c]
+      // dx = k·dy − k·(dβ/n) − k·x̂·(dγ/n) = a·dy + b·x + d
+      a[c] = k
+      b[c] = -k * Float(p.batchSums[3 * channels + c]) * inverse[c]
+      d[c] = -k * Float(p.batchSums[2 * channels + c])
+    }
+    for _ in 0..<rows {
+      for c in 0..<channels { dx[c] = a[c] * dy[c] + b[c] * (x[c] - mean[c]) + d[c] }
+      x += channels
+      dy += channels
+      dx += channels
+    }
+  }
+
+  public func reduceBackward(_ b: BatchSums) {
+    let n = Double(b.samples * shape.pixels)
+    for c in 0..<channels {
+      var shiftSum = 0.0
+      var scaleSum = 0.0
+      for piece in 0..<b.pieces {
+        let sums = b.pieceSums + piece * 2 * channels
+        shiftSum += sums[c]
+        scaleSum += sums[channels + c]
+      }
+      b.batchSums[2 * channels + c] = shiftSum / n
+      b.batchSums[3 * channels + c] = scaleSum / n
+      b.gradient(shift)?[c] += Float(shiftSum)
+      b.gradient(scale)?[c] += Float(scaleSum)
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import LinearAlgebra
+
+/// The ideal array: weights in memory, one GEMM a read.
+public final class DigitalArray: WeightArray {
+  public private(set) var outputs: Int
+  public private(set) var inputs: Int
+  private var storage: Storage
+  private var reads: UnsafeMutablePointer<(forward: UInt64, backward: UInt64)>
+  private static let workers = 64
+
+  /// - weights: [outputs, inputs]
+  public init(_ weights: Tensor) {
+    outputs = weights.shape[0]
+    inputs = weights.shape[1]
+    let copy = Storage(count: weights.count)
+    weights.withUnsafeBufferPointer { copy.base.update(from: $0.baseAddress!, count: $0.count) }
+    storage = copy
+    reads = .allocate(capacity: Self.workers)
+    reads.initialize(repeating: (0, 0), count: Self.workers)
+  }
+
+  deinit { reads.deallocate() }
+
+  public func scratchFloats(rows: Int) -> Int { 0 }
+  public func prepare(step: Int, workers: Int, pool: ThreadPool) throws {
+    precondition(workers <= Self.workers)
+  }
+  public var needsCalibration: Bool { false }
+
+  public func forward(
+    _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ y: UnsafeMutablePointer<Float>, _ ldy: Int,
+    _ context: ReadContext
+  ) {
+    BLAS.gemm(false, true, m: rows, n: outputs, k: inputs, x, ldx, storage.base, inputs, y, ldy)
+    reads[context.worker].forward += UInt64(rows)
+  }
+
+  public func backward(
+    _ dy: UnsafePointer<Float>, _ lddy: Int, rows: Int, _ dx: UnsafeMutablePointer<Float>, _ lddx: Int,
+    _ context: ReadContext
+  ) {
+    BLAS.gemm(false, false, m: rows, n: inputs, k: outputs, dy, lddy, storage.base, inputs, dx, lddx)
+    reads[context.worker].backward += UInt64(rows)
+  }
+
+  public var updatesInArray: Bool { false }
+
+  public func outerProduct(_ gradient: UnsafePointer<Float>, rate: Float, step: Int, pool: ThreadPool) {
+    let w = storage.base
+    for i in 0..<storage.count { w[i] -= rate * gradient[i] }
+  }
+
+  public func apply(delta: UnsafePointer<Float>, step: Int, pool: ThreadPool) {
+    let w = storage.base
+    for i in 0..<storage.count { w[i] += delta[i] }
+  }
+
+  public func program(_ weights: Tensor, pool: ThreadPool) throws {
+    guard weights.shape == [outputs, inputs] else {
+      throw ModelError("weights of shape \(weights.shape) do not fit an array of [\(outputs), \(inputs)]")
+    }
+    weights.withUnsafeBufferPointer { storage.base.update(from: $0.baseAddress!, count: $0.count) }
+  }
+
+  public var weights: Tensor {
+    Tensor(
+      shape: [outputs, inputs], values: Array(UnsafeBufferPointer(start: storage.base, count: storage.count)))
+  }
+
+  public var plainWeights: UnsafeMutablePointer<Float>? { storage.base }
+
+  public func select(outputs keptOutputs: [Int], inputs keptInputs: [Int]) throws {
+    let old = storage
+    let oldInputs = inputs
+    guard keptOutputs.allSatisfy({ $0 >= 0 && $0 < outputs }), keptInputs.allSatisfy({ $0 >= 0 && $0 < oldInputs }),
+      !keptOutputs.isEmpty, !keptInputs.isEmpty
+    else { throw ModelError("a selection must keep at least one output and input, all of them within the array") }
+    storage = Storage(count: keptOutputs.count * keptInputs.count)
+    outputs = keptOutputs.count
+    inputs = keptInputs.count
+    for (r, o) in keptOutputs.enumerated() {
+      for (c, i) in keptInputs.enumerated() { storage.base[r * inputs + c] = old.base[o * oldInputs + i] }
+    }
+  }
+
+  public var state: [NamedTensor] { [("weights", weights)] }
+
+  public func restore(_ state: [String: Tensor]) throws {
+    guard let weights = state["weights"], weights.shape == [outputs, inputs] else {
+      throw ModelError("the checkpoint holds no weights of shape [\(outputs), \(inputs)]")
+    }
+    weights.withUnsafeBufferPointer { storage.base.update(from: $0.baseAddress!, count: $0.count) }
+  }
+
+  public var activity: Activity {
+    var a = Activity()
+    for worker in 0..<Self.workers {
+      a.forwardReads += reads[worker].forward
+      a.backwardReads += reads[worker].backward
+    }
+    a.multiplyAccumulates = (a.forwardReads + a.backwardReads) * UInt64(outputs * inputs)
+    return a
+  }
+
+  public func resetActivity() { reads.initialize(repeating: (0, 0), count: Self.workers) }
+}
+
+/// Weights in memory.
+public struct DigitalHardware: Hardware {
+  public init() {}
+  public func makeArray(weights: Tensor, name: String, owner: Int, pool: ThreadPool) throws -> any WeightArray {
+    DigitalArray(weights)
+  }
+}
+
+/// Ideal products of two activations: one GEMM.
+public final class DigitalProductArray: ProductArray {
+  public init() {}
+  public func multiply(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, transposed: Bool, m: Int, n: Int, k: Int,
+    _ c: UnsafeMutablePointer<Float>, _ context: ReadContext
+  ) {
+    BLAS.gemm(false, transposed, m: m, n: n, k: k, a, k, b, transposed ? k : n, c, n)
+  }
+}

@@ -1,0 +1,149 @@
+import LinearAlgebra
+
+/// A layer with a name and a place in the graph.
+public final class Node {
+  public let name: String
+  public let layer: any Layer
+  /// Numbers of the nodes it reads; −1 is the model's input.
+  public let inputs: [Int]
+  public internal(set) var shape = Shape(features: 1)
+  public internal(set) var inputShapes: [Shape] = []
+
+  init(_ name: String, _ layer: any Layer, _ inputs: [Int]) {
+    self.name = name
+    self.layer = layer
+    self.inputs = inputs
+  }
+
+  public var multiplyAccumulates: Int { layer.multiplyAccumulates(inputs: inputShapes, output: shape) }
+  public var parameterCount: Int {
+    layer.weights.reduce(0) { $0 + $1.count } + layer.parameters.reduce(0) { $0 + $1.count }
+  }
+}
+
+/// A graph of named nodes in the order they run; the last one is the output.
+///
+/// The graph is plain data: sequences, residual sums and branches are nodes that read one or several earlier nodes. It
+/// runs forward in order and backward in reverse, in a `Workspace`.
+public final class Model {
+  public let inputShape: Shape
+  public private(set) var nodes: [Node]
+  /// Goes up whenever shapes or arrays change, so that a workspace knows that its plan is out of date.
+  public private(set) var version = 0
+
+  /// Layout of the flat gradient: vectors first, then weights whose gradient is summed over pieces, then weights whose
+  /// gradient is one product over the batch.
+  public private(set) var gradientCount = 0
+  private(set) var vectorCount = 0
+  private(set) var pieceGradientCount = 0
+
+  /// - Throws: `ModelError` when shapes do not fit.
+  public init(inputShape: Shape, nodes: [Node]) throws {
+    self.inputShape = inputShape
+    self.nodes = nodes
+    guard !nodes.isEmpty else { throw ModelError("a model needs at least one layer") }
+    var seen = Set<String>()
+    for node in nodes where !seen.insert(node.name).inserted {
+      throw ModelError("two layers are named \(node.name)")
+    }
+    try wire()
+  }
+
+  public var output: Node { nodes[nodes.count - 1] }
+  public var parameterCount: Int { nodes.reduce(0) { $0 + $1.parameterCount } }
+  public var multiplyAccumulates: Int { nodes.reduce(0) { $0 + $1.multiplyAccumulates } }
+
+  public func node(_ name: String) -> Node? { nodes.first { $0.name == name } }
+
+  /// Works out shapes and the gradient's layout anew; called after layers changed.
+  public func wire() throws {
+    version += 1
+    var owner = 0
+    for (i, node) in nodes.enumerated() {
+      for input in node.inputs where input < -1 || input >= i {
+        throw ModelError("layer \(node.name) reads a layer that does not run before it")
+      }
+      node.inputShapes = node.inputs.map { $0 < 0 ? inputShape : nodes[$0].shape }
+      do { node.shape = try node.layer.outputShape(node.inputShapes) } catch let error as ModelError {
+        throw ModelError("layer \(node.name): \(error.description)")
+      }
+      (node.layer as? Dropout)?.owner = owner
+      owner += 1
+    }
+    func aligned(_ n: Int) -> Int { (n + 15) / 16 * 16 }
+    var offset = 0
+    for node in nodes {
+      for p in node.layer.parameters {
+        p.offset = offset
+        offset += aligned(p.count)
+      }
+    }
+    vectorCount = offset
+    for whole in [false, true] {
+      for node in nodes where (node.layer.gradientTasks(batch: 1) > 0) == whole {
+        for w in node.layer.weights {
+          w.offset = offset
+          offset += aligned(w.count)
+        }
+      }
+      if !whole { pieceGradientCount = offset }
+    }
+    gradientCount = offset
+  }
+
+  /// Moves the weights of every layer onto the hardware that `choose` gives for the layer's name.
+  public func place(pool: ThreadPool, on choose: (String) throws -> any Hardware) throws {
+    var owner = 0
+    for node in nodes {
+      for w in node.layer.weights {
+        try w.place(on: choose(node.name), owner: owner, pool: pool)
+        owner += w.arrays.count
+      }
+    }
+    try wire()
+  }
+
+  /// Every weight matrix with its layer's node.
+  public var weights: [(node: Node, weights: Weights)] {
+    nodes.flatMap { node in node.layer.weights.map { (node, $0) } }
+  }
+
+  public var activity: Activity {
+    var total = Activity()
+    for (_, w) in weights { for array in w.arrays { total += array.activity } }
+    return total
+  }
+
+  public func resetActivity() {
+    for (_, w) in weights { for array in w.arrays { array.resetActivity() } }
+  }
+}
+
+/// Puts a graph together, node by node.
+public struct ModelBuilder {
+  public let inputShape: Shape
+  private var nodes: [Node] = []
+  /// The shape after the last node, for layers that want to know it.
+  public private(set) var shapes: [Shape] = []
+
+  public init(inputShape: Shape) { self.inputShape = inputShape }
+
+  /// Number of the node added last; −1 before the first.
+  public var last: Int { nodes.count - 1 }
+  public func shape(_ node: Int) -> Shape { node < 0 ? inputShape : shapes[node] }
+  public var shape: Shape { shape(last) }
+
+  /// Adds a node that reads `inputs` (by default the last node).
+  /// - Returns: its number.  - Throws: `ModelError` when the shapes do not fit.
+  @discardableResult
+  public mutating func add(_ name: String, _ layer: any Layer, inputs: [Int]? = nil) throws -> Int {
+    let inputs = inputs ?? [last]
+    do { shapes.append(try layer.outputShape(inputs.map(shape))) } catch let error as ModelError {
+      throw ModelError("layer \(name): \(error.description)")
+    }
+    nodes.append(Node(name, layer, inputs))
+    return last
+  }
+
+  public func model() throws -> Model { try Model(inputShape: inputShape, nodes: nodes) }
+}

@@ -1,0 +1,106 @@
+import LinearAlgebra
+
+/// A model's values under PyTorch's state-dict names and layouts: what safetensors files hold.
+extension Model {
+  /// Weights [out, in, kh, kw] or [out, in], biases, batch-norm vectors and running statistics, in graph order.
+  public var stateDictionary: [NamedTensor] {
+    var result: [NamedTensor] = []
+    for node in nodes {
+      for w in node.layer.weights { result.append(("\(node.name).\(w.name)", w.torch(from: w.matrix))) }
+      for p in node.layer.parameters { result.append(("\(node.name).\(p.name)", p.tensor)) }
+      for b in node.layer.buffers { result.append(("\(node.name).\(b.name)", b.parameter.tensor)) }
+    }
+    return result
+  }
+
+  /// Loads every value by name. Names that the model does not have are refused, but for PyTorch's counter
+  /// `num_batches_tracked`.
+  ///
+  /// - Throws: `ModelError` naming the first missing, unknown, misshapen or non-finite tensor.
+  public func load(_ dictionary: [NamedTensor], pool: ThreadPool) throws {
+    var left = Dictionary(dictionary.map { ($0.name, $0.tensor) }, uniquingKeysWith: { a, _ in a })
+    func take(_ name: String, _ count: Int) throws -> Tensor {
+      guard let tensor = left.removeValue(forKey: name) else {
+        let near = dictionary.prefix(4).map(\.name).joined(separator: ", ")
+        throw ModelError("\(name): not in the file, which holds \(near)\(dictionary.count > 4 ? ", …" : "")")
+      }
+      guard tensor.count == count else {
+        throw ModelError("\(name): the file holds \(tensor.count) values, the model wants \(count)")
+      }
+      let bad = tensor.withUnsafeBufferPointer { $0.firstIndex { !$0.isFinite } }
+      if let bad { throw ModelError("\(name): value \(bad) is not a finite number") }
+      return tensor
+    }
+    for node in nodes {
+      for w in node.layer.weights {
+        let tensor = try take("\(node.name).\(w.name)", w.count)
+        try w.program(w.matrix(fromTorch: tensor), pool: pool)
+      }
+      for p in node.layer.parameters { p.tensor = try take("\(node.name).\(p.name)", p.count).reshaped([p.count]) }
+      for b in node.layer.buffers {
+        b.parameter.tensor = try take("\(node.name).\(b.name)", b.parameter.count).reshaped([b.parameter.count])
+      }
+    }
+    if let extra = left.keys.filter({ !$0.hasSuffix("num_batches_tracked") }).sorted().first {
+      throw ModelError("\(extra): in the file but not in the model")
+    }
+  }
+
+  /// The gradient of every parameter under its state-dict name and in PyTorch's layout.
+  public func gradients(_ flat: UnsafePointer<Float>) -> [NamedTensor] {
+    var result: [NamedTensor] = []
+    for node in nodes {
+      for w in node.layer.weights {
+        let matrix = Tensor(
+          shape: [w.outputs, w.inputs], values: Array(UnsafeBufferPointer(start: flat + w.offset, count: w.count)))
+        result.append(("\(node.name).\(w.name)", w.torch(from: matrix)))
+      }
+      for p in node.layer.parameters {
+        result.append((
+          "\(node.name).\(p.name)",
+          Tensor(shape: [p.count], values: Array(UnsafeBufferPointer(start: flat + p.offset, count: p.count)))
+        ))
+      }
+    }
+    return result
+  }
+
+  /// Everything a checkpoint needs: arrays' own state, vectors and running statistics.
+  public var checkpoint: [NamedTensor] {
+    var result: [NamedTensor] = []
+    for node in nodes {
+      for w in node.layer.weights {
+        for (g, array) in w.arrays.enumerated() {
+          result += array.state.map { ("\(node.name).\(w.name).\(g).\($0.name)", $0.tensor) }
+        }
+      }
+      for p in node.layer.parameters { result.append(("\(node.name).\(p.name)", p.tensor)) }
+      for b in node.layer.buffers { result.append(("\(node.name).\(b.name)", b.parameter.tensor)) }
+    }
+    return result
+  }
+
+  /// - Throws: `ModelError` when the checkpoint is another model's.
+  public func restore(_ checkpoint: [String: Tensor]) throws {
+    func take(_ name: String, _ p: Parameter) throws {
+      guard let tensor = checkpoint[name], tensor.count == p.count else {
+        throw ModelError("the checkpoint holds no \(name) of \(p.count) values")
+      }
+      p.tensor = tensor
+    }
+    for node in nodes {
+      for w in node.layer.weights {
+        for (g, array) in w.arrays.enumerated() {
+          let prefix = "\(node.name).\(w.name).\(g)."
+          var own: [String: Tensor] = [:]
+          for (name, tensor) in checkpoint where name.hasPrefix(prefix) {
+            own[String(name.dropFirst(prefix.count))] = tensor
+          }
+          try array.restore(own)
+        }
+      }
+      for p in node.layer.parameters { try take("\(node.name).\(p.name)", p) }
+      for b in node.layer.buffers { try take("\(node.name).\(b.name)", b.parameter) }
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import LinearAlgebra
+
+/// A digital vector of a layer: a bias, a batch-norm scale or shift.
+public final class Parameter {
+  public let name: String
+  public private(set) var storage: Storage
+  /// Whether weight decay applies, when the optimizer leaves biases and norms out of it.
+  public let decays: Bool
+  /// Offset of this parameter in the model's flat gradient; set when the model is wired.
+  public internal(set) var offset = 0
+
+  public init(_ name: String, count: Int, fill: Float = 0, decays: Bool = false) {
+    self.name = name
+    self.decays = decays
+    storage = Storage(count: count)
+    storage.base.update(repeating: fill, count: count)
+  }
+
+  public var count: Int { storage.count }
+  public var values: UnsafeMutablePointer<Float> { storage.base }
+
+  public var tensor: Tensor {
+    get { Tensor(shape: [count], values: Array(UnsafeBufferPointer(start: storage.base, count: count))) }
+    set {
+      if newValue.count != count { storage = Storage(count: newValue.count) }
+      newValue.withUnsafeBufferPointer { storage.base.update(from: $0.baseAddress!, count: $0.count) }
+    }
+  }
+}
+
+/// The weight matrix of a layer, in one array per group: W [outputs, inputs] with the groups' outputs one below another.
+///
+/// Inside, an input is counted (y, x, channel), channels innermost, as patches are; PyTorch counts (channel, y, x).
+/// `patch` is what converts: the kernel's height and width and the channels of a group, or for a linear layer the
+/// shape that was flattened before it.
+public final class Weights {
+  public let name: String
+  public internal(set) var arrays: [any WeightArray]
+  public internal(set) var patch: Shape
+  public internal(set) var offset = 0
+  /// PyTorch's shape of this tensor for the given number of outputs: [out, in, kh, kw] or [out, in].
+  private let isConvolution: Bool
+
+  public init(_ name: String, outputs: Int, patch: Shape, groups: Int = 1, isConvolution: Bool) {
+    self.name = name
+    self.patch = patch
+    self.isConvolution = isConvolution
+    arrays = (0..<groups).map { _ in DigitalArray(Tensor(shape: [outputs / groups, patch.count])) }
+  }
+
+  public var outputs: Int { arrays.reduce(0) { $0 + $1.outputs } }
+  /// Inputs of each group.
+  public var inputs: Int { arrays[0].inputs }
+  public var count: Int { outputs * inputs }
+
+  /// All groups, [outputs, inputs] in the engine's own order.
+  public var matrix: Tensor {
+    Tensor(shape: [outputs, inputs], values: arrays.flatMap { $0.weights.values })
+  }
+
+  /// Programs every group's array from [outputs, inputs] in the engine's own order.
+  public func program(_ matrix: Tensor, pool: ThreadPool) throws {
+    let rows = outputs / arrays.count
+    let values = matrix.values
+    for (g, array) in arrays.enumerated() {
+      let part = Array(values[g * rows * inputs..<(g + 1) * rows * inputs])
+      try array.program(Tensor(shape: [rows, inputs], values: part), pool: pool)
+    }
+  }
+
+  /// Moves the weights onto other hardware. `owner` numbers the first array.
+  public func place(on hardware: any Hardware, owner: Int, pool: ThreadPool) throws {
+    arrays = try arrays.enumerated().map { g, array in
+      try hardware.makeArray(weights: array.weights, name: name, owner: owner + g, pool: pool)
+    }
+  }
+
+  /// PyTorch's shape of the tensor.
+  public var torchShape: [Int] {
+    isConvolution ? [outputs, patch.channels, patch.height, patch.width] : [outputs, inputs]
+  }
+
+  /// Reorders [outputs, inputs] between the two orders of inputs.
+  public func torch(from matrix: Tensor) -> Tensor { permuted(matrix, toTorch: true).reshaped(torchShape) }
+  public func matrix(fromTorch tensor: Tensor) throws -> Tensor {
+    guard tensor.shape == torchShape else {
+      throw ModelError("\(name): the file holds shape \(tensor.shape), the model wants \(torchShape)")
+    }
+    return permuted(tensor.reshaped([outputs, inputs]), toTorch: false)
+  }
+
+  private func permuted(_ matrix: Tensor, toTorch: Bool) -> Tensor {
+    if patch.pixels == 1 { return matrix }
+    var result = Tensor(shape: matrix.shape)
+    let pixels = patch.pixels
+    let channels = patch.channels
+    let n = patch.count
+    result.withUnsafeMutableBufferPointer { out in
+      matrix.withUnsafeBufferPointer { source in
+        for o in 0..<(matrix.count / n) {
+          for p in 0..<pixels {
+            for c in 0..<channels {
+              let own = o * n + p * channels + c
+              let theirs = o * n + c * pixels + p
+              if toTorch { out[theirs] = source[own] } else { out[own] = source[theirs] }
+            }
+          }
+        }
+      }
+    }
+    return result
+  }
+}

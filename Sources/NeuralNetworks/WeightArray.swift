@@ -1,0 +1,136 @@
+import LinearAlgebra
+
+/// What a read of an array may depend on besides its operands.
+public struct ReadContext {
+  /// Scratch memory names: one per thread that reads at the same time.
+  public var worker: Int
+  /// Number, counted over the whole run, of the sample that the first row belongs to; keys read noise.
+  public var sample: UInt64
+  /// Scratch floats of this worker, at least `WeightArray.scratchFloats(rows:)`.
+  public var scratch: UnsafeMutablePointer<Float>
+  /// True in a pass of one piece, alone, whose operands set the ranges of converters that calibrate themselves.
+  public var calibrating: Bool
+
+  public init(worker: Int, sample: UInt64, scratch: UnsafeMutablePointer<Float>, calibrating: Bool = false) {
+    self.worker = worker
+    self.sample = sample
+    self.scratch = scratch
+    self.calibrating = calibrating
+  }
+}
+
+/// Counters of what an array did: the one source for energy, accelerator models and sparsity.
+public struct Activity: Equatable, Sendable {
+  /// Multiply–accumulates that a digital processor would have done.
+  public var multiplyAccumulates: UInt64 = 0
+  /// Vectors read through the array, forward and backward.
+  public var forwardReads: UInt64 = 0
+  public var backwardReads: UInt64 = 0
+  /// Conversions, and how many of them clipped.
+  public var dacConversions: UInt64 = 0
+  public var dacClips: UInt64 = 0
+  public var adcConversions: UInt64 = 0
+  public var adcClips: UInt64 = 0
+  /// Write pulses over all devices by in-array updates; devices written by programming.
+  public var pulses: UInt64 = 0
+  public var programmedDevices: UInt64 = 0
+
+  public init() {}
+
+  public static func += (a: inout Activity, b: Activity) {
+    a.multiplyAccumulates += b.multiplyAccumulates
+    a.forwardReads += b.forwardReads
+    a.backwardReads += b.backwardReads
+    a.dacConversions += b.dacConversions
+    a.dacClips += b.dacClips
+    a.adcConversions += b.adcConversions
+    a.adcClips += b.adcClips
+    a.pulses += b.pulses
+    a.programmedDevices += b.programmedDevices
+  }
+
+  /// Name and value of every counter, in a fixed order.
+  public var counters: [(name: String, value: UInt64)] {
+    [
+      ("multiplyAccumulates", multiplyAccumulates), ("forwardReads", forwardReads), ("backwardReads", backwardReads),
+      ("dacConversions", dacConversions), ("dacClips", dacClips), ("adcConversions", adcConversions),
+      ("adcClips", adcClips), ("pulses", pulses), ("programmedDevices", programmedDevices),
+    ]
+  }
+}
+
+/// One tensor of an array's or layer's state, by name.
+public typealias NamedTensor = (name: String, tensor: Tensor)
+
+/// Where a weight matrix W [outputs, inputs] lives, and the physics by which it is multiplied and changed.
+///
+/// Layers own arrays and know nothing of what is inside; new hardware is one new conformance. `forward` and `backward`
+/// are called from several threads at once, each with its own `ReadContext.worker`; everything else from one thread,
+/// between batches.
+public protocol WeightArray: AnyObject {
+  var outputs: Int { get }
+  var inputs: Int { get }
+
+  /// Scratch floats that a read of `rows` vectors wants.
+  func scratchFloats(rows: Int) -> Int
+
+  /// Called before a batch is read: refresh what is derived from the devices. `step` counts updates since the start.
+  func prepare(step: Int, workers: Int, pool: ThreadPool) throws
+
+  /// True while converter ranges have yet to be set by a calibrating pass.
+  var needsCalibration: Bool { get }
+
+  /// y = x · Wᵀ.  - x: [rows, inputs], row length `ldx`   - y: [rows, outputs], row length `ldy`
+  func forward(
+    _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ y: UnsafeMutablePointer<Float>, _ ldy: Int,
+    _ context: ReadContext)
+
+  /// dx = dy · W.  - dy: [rows, outputs]   - dx: [rows, inputs]
+  func backward(
+    _ dy: UnsafePointer<Float>, _ lddy: Int, rows: Int, _ dx: UnsafeMutablePointer<Float>, _ lddx: Int,
+    _ context: ReadContext)
+
+  /// True when learning happens by `outerProduct`, in the array; else a digital optimizer calls `apply`.
+  var updatesInArray: Bool { get }
+
+  /// W ← W − rate · G as the array's devices do it, where G = dyᵀ·x summed over the batch is the charge collected at
+  /// each cross point.  - gradient: [outputs, inputs]
+  func outerProduct(_ gradient: UnsafePointer<Float>, rate: Float, step: Int, pool: ThreadPool)
+
+  /// W ← W + delta as well as the array can be programmed.  - delta: [outputs, inputs]
+  func apply(delta: UnsafePointer<Float>, step: Int, pool: ThreadPool)
+
+  /// Writes a whole weight matrix.  - weights: [outputs, inputs]
+  func program(_ weights: Tensor, pool: ThreadPool) throws
+
+  /// The weights that the devices hold, read without parasitics or converters.  - Returns: [outputs, inputs]
+  var weights: Tensor { get }
+
+  /// Direct access to the weights where they are plain memory (digital arrays), else nil.
+  var plainWeights: UnsafeMutablePointer<Float>? { get }
+
+  /// Keeps the given outputs and inputs, in the given order; the devices that stay keep their state.
+  func select(outputs: [Int], inputs: [Int]) throws
+
+  /// What a checkpoint must hold for the array to go on exactly as it was.
+  var state: [NamedTensor] { get }
+  func restore(_ state: [String: Tensor]) throws
+
+  var activity: Activity { get }
+  func resetActivity()
+}
+
+/// How a layer gets its arrays: a piece of hardware as the configuration describes it.
+public protocol Hardware {
+  /// An array holding `weights` [outputs, inputs]. `name` is the layer's, `owner` numbers the array within the model
+  /// and keys its random numbers.
+  func makeArray(weights: Tensor, name: String, owner: Int, pool: ThreadPool) throws -> any WeightArray
+}
+
+/// Products of two activations, such as attention's Q·Kᵀ and P·V, on the hardware of choice.
+public protocol ProductArray: AnyObject {
+  /// C = A · op(B).  - A: [m, k]   - B: [k, n], or [n, k] when `transposed`   - C: [m, n]
+  func multiply(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, transposed: Bool, m: Int, n: Int, k: Int,
+    _ c: UnsafeMutablePointer<Float>, _ context: ReadContext)
+}
