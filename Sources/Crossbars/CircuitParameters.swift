@@ -38,20 +38,23 @@ public struct CircuitParameters: Sendable, Equatable {
     self.senseResistance = senseResistance
   }
 
+  /// The largest conductance taken, in siemens, of a cell or a conductor, and the largest resistance of a conductor, in
+  /// ohm: sums and products of two stay within Float64.
+  public static let largestConductance = 1e150
+
   /// Whether the array behaves as the plain product I = V·G.
   public var isIdeal: Bool { wireResistance == 0 && driverResistance == 0 && senseResistance == 0 }
 
-  /// - Throws: `CircuitError` if a resistance is negative, not finite, or too small for its conductance to be a number.
+  /// - Throws: `CircuitError` if a resistance is neither 0 nor from 1e-150 to 1e150 ohm.
   public func validate() throws {
+    let limit = CircuitParameters.largestConductance
     let named = [
       ("wireResistance", wireResistance), ("driverResistance", driverResistance), ("senseResistance", senseResistance),
     ]
     for (name, value) in named {
-      guard value.isFinite, value >= 0 else {
-        throw CircuitError("\(name) is \(value) ohm; expected a finite number that is not negative")
-      }
-      guard value == 0 || (1 / value).isFinite else {
-        throw CircuitError("\(name) is \(value) ohm, whose conductance overflows; for an ideal conductor write 0")
+      guard value == 0 || value >= 1 / limit && value <= limit else {
+        throw CircuitError(
+          "\(name) is \(value) ohm; expected 0 (an ideal conductor) or a number from \(1 / limit) to \(limit)")
       }
     }
   }
