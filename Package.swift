@@ -40,7 +40,9 @@ let package = Package(
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"]),
     .testTarget(name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "Datasets"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "CrossbarsTests", dependencies: ["Crossbars", "Configuration"]),
+    .testTarget(
+      name: "CrossbarsTests", dependencies: ["Crossbars", "Configuration", "LinearAlgebra", "CBLAS"],
+      resources: [.copy("Fixtures")]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration"]),
   ]
