@@ -115,7 +115,7 @@ public final class Model {
   }
 
   public func resetActivity() {
-    for (_, w) in weights { for array in w.arrays { array.resetActivity() } }
+    for (_, w) in weights { for array in w.arrays { array.activity = Activity() } }
   }
 }
 

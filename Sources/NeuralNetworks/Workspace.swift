@@ -284,9 +284,9 @@ public final class Workspace {
   }
 
   /// True when some array wants a calibrating pass.
-  public var needsCalibration: Bool {
+  public func needsCalibration(training: Bool) -> Bool {
     for node in model.nodes {
-      for w in node.layer.weights { for a in w.arrays where a.needsCalibration { return true } }
+      for w in node.layer.weights { for a in w.arrays where a.needsCalibration(training: training) { return true } }
     }
     return false
   }
