@@ -41,7 +41,7 @@ let package = Package(
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"]),
     .testTarget(name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(name: "CrossbarsTests", dependencies: ["Crossbars", "Configuration"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration"]),
   ]
 )

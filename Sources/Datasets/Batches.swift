@@ -67,10 +67,10 @@ public struct BatchFiller: Sendable {
       }
       return values.count == channels ? values : [Float](repeating: values[0], count: channels)
     }
-    mean = try perChannel(normalization?.mean, "mean", otherwise: 0)
-    deviation = try perChannel(normalization?.deviation, "deviation", otherwise: 1)
-    guard mean.allSatisfy(\.isFinite), deviation.allSatisfy({ $0.isFinite && $0 > 0 }) else {
-      throw DataError("normalize: means must be finite and deviations above 0, found \(mean) and \(deviation)")
+    let means = try perChannel(normalization?.mean, "mean", otherwise: 0)
+    let deviations = try perChannel(normalization?.deviation, "deviation", otherwise: 1)
+    guard means.allSatisfy(\.isFinite), deviations.allSatisfy({ $0.isFinite && $0 > 0 }) else {
+      throw DataError("normalize: means must be finite and deviations above 0, found \(means) and \(deviations)")
     }
     padding = augmentation?.padding ?? 0
     if let augmentation, augmentation.padding != 0 || augmentation.flip {
@@ -81,15 +81,15 @@ public struct BatchFiller: Sendable {
         throw DataError("augment: a padding of \(augmentation.padding) was asked for, expected 0 to the image's side")
       }
     }
-    let alike = mean.allSatisfy { $0 == mean[0] } && deviation.allSatisfy { $0 == deviation[0] }
+    let alike = means.allSatisfy { $0 == means[0] } && deviations.allSatisfy { $0 == deviations[0] }
     tableStride = alike ? 0 : 256
     var table: [Float] = []
     if case .bytes(_, let scale) = images.values {
       for channel in 0..<(alike ? 1 : channels) {
-        for byte in 0..<256 { table.append((Float(byte) / scale - mean[channel]) / deviation[channel]) }
+        for byte in 0..<256 { table.append((Float(byte) / scale - means[channel]) / deviations[channel]) }
       }
     }
-    self.table = table
+    (self.table, mean, deviation) = (table, means, deviations)
   }
 
   /// Fills `buffer` with the samples at `indices`, in their order.

@@ -1,3 +1,5 @@
+import Configuration
+
 /// A data set that a config can name: what it is, whose it is, where its files lie, how it is read.
 public struct NamedDataset: Sendable {
   /// One of its files.
@@ -111,6 +113,24 @@ public struct NamedDataset: Sendable {
         paths[0], "\(dataset.train.count) training and \(dataset.test.count) test samples", "\(trainCount) and \(testCount)")
     }
     return dataset
+  }
+
+  /// What became of one file's checksum.
+  public struct Check: Equatable, Sendable {
+    public let path: String
+    public let expected: String
+    public let found: String
+
+    public var isGood: Bool { expected == found }
+  }
+
+  /// The SHA-256 of every file beside the one it should have.
+  /// - Parameters: as for `paths`.
+  /// - Throws: `DataError` if a file is missing or cannot be read.
+  public func verify(folder: String? = nil, location: DataLocation = .current) throws -> [Check] {
+    try zip(files, paths(folder: folder, location: location)).map { file, path in
+      Check(path: path, expected: file.sha256, found: SHA256.hex(of: try FileBytes.read(path)))
+    }
   }
 
   private func unexpected(_ path: String, _ found: String, _ expected: String) -> DataError {
