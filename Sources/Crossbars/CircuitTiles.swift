@@ -35,8 +35,8 @@ extension CrossbarCircuit {
   /// Each tile is solved by one thread, so the results are the same bit for bit in any order and for any number of
   /// threads.
   ///
-  /// - Parameter workspaces: at least one for each thread of the pool; kept between calls, nothing is allocated for
-  ///   shapes seen before.
+  /// - Parameter workspaces: at least one for each thread of the pool. Keep them between calls: a tile of a shape seen before
+  ///   allocates nothing.
   /// - Throws: `CircuitError` of the first tile, in the order given, that cannot be solved. All others are refreshed.
   public func refresh(
     _ tiles: [CircuitTile], _ direction: ReadDirection = .forward, pool: ThreadPool, workspaces: [CircuitWorkspace]
