@@ -111,18 +111,26 @@ extension CrossbarArray {
     _ weights: UnsafePointer<Float>, _ strip: Int, _ isForward: Bool
   ) {
     guard case .automatic(let percentile) = parameters.converters.adcRange else { return }
-    var magnitudes: [Float] = []
+    // A histogram over the upper half of the bits of a magnitude: bins of at most 1/128 of their value.
+    var histogram = [Int](repeating: 0, count: 1 << 15)
     var line = 0
     while line < from {
       let lines = min(strip, from - line)
       product(x, from, rows, line, lines, from, partial, to, to, weights, isForward)
-      for i in 0..<(rows * to) { magnitudes.append(abs(partial[i])) }
+      for i in 0..<(rows * to) { histogram[Int(abs(partial[i]).bitPattern >> 16)] += 1 }
       line += lines
     }
-    magnitudes.sort()
-    let index = min(magnitudes.count - 1, Int((percentile * Double(magnitudes.count)).rounded(.down)))
+    let total = histogram.reduce(0, +)
+    let wanted = max(1, Int((percentile * Double(total)).rounded(.up)))
+    var bin = 0
+    var seen = histogram[0]
+    while seen < wanted {
+      bin += 1
+      seen += histogram[bin]
+    }
+    let upper = Float(bitPattern: UInt32(bin + 1) << 16)
     // A layer whose gradient has vanished still needs a step that is not zero.
-    let range = max(magnitudes[index], weightRange * 1e-6)
+    let range = max(upper.isFinite ? upper : 0, weightRange * 1e-6)
     if isForward { forwardRange = max(forwardRange, range) } else { backwardRange = max(backwardRange, range) }
   }
 
