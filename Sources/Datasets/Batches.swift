@@ -25,7 +25,7 @@ public struct Augmentation: Equatable, Sendable {
   /// The draw that three uniform 32-bit random numbers stand for.
   public func draw(_ x: UInt32, _ y: UInt32, _ z: UInt32) -> Draw {
     let places = UInt64(2 * padding + 1)
-    return Draw(dx: Int(UInt64(x) * places >> 32), dy: Int(UInt64(y) * places >> 32), flip: flip && z >> 31 == 1)
+    return Draw(dx: Int((UInt64(x) * places) >> 32), dy: Int((UInt64(y) * places) >> 32), flip: flip && z >> 31 == 1)
   }
 }
 

@@ -65,7 +65,8 @@ struct DurableFileTests {
       for name in [left, "kept" + DurableFile.temporarySuffix, ".hidden"] {
         #expect(FileManager.default.createFile(atPath: folder + "/" + name, contents: Data([1])))
       }
-      #expect(try DurableFile.removeStale(in: folder) == 1)
+      let swept = try DurableFile.removeStale(in: folder)
+      #expect(swept == 1)
       #expect(try names(in: folder) == [".hidden", "kept" + DurableFile.temporarySuffix])
       #expect(refusal { try DurableFile.removeStale(in: folder + "/no") }.contains("No such file"))
     }

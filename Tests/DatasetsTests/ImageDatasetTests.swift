@@ -93,7 +93,7 @@ struct BatchTests {
   /// One sample of 3×4 pixels and `channels` channels whose bytes all differ.
   static func image(channels: Int, floats: Bool = false) throws -> LabelledImages {
     let count = 2 * 3 * 4 * channels
-    let bytes = (0..<count).map { UInt8(200 - 3 * $0) }
+    let bytes = (0..<count).map { UInt8(250 - 3 * $0) }
     return try LabelledImages(
       sampleShape: [3, 4, channels], values: floats ? .floats(bytes.map { Float($0) / 255 }) : .bytes(bytes, scale: 255),
       labels: [0, 1], classes: 2, imagesName: "i", labelsName: "l")
@@ -110,7 +110,7 @@ struct BatchTests {
   func plain() throws {
     let images = try Self.image(channels: 2)
     let batch = Self.fill(try BatchFiller(images), [1, 0, 1])
-    func sample(_ s: Int) -> [Float] { (0..<24).map { Float(200 - 3 * (24 * s + $0)) / 255 } }
+    func sample(_ s: Int) -> [Float] { (0..<24).map { Float(250 - 3 * (24 * s + $0)) / 255 } }
     #expect(batch == sample(1) + sample(0) + sample(1))
   }
 
@@ -139,7 +139,7 @@ struct BatchTests {
                 let (row, column) = (y + dy - 2, (flip ? 3 - x : x) + dx - 2)
                 let inside = (0..<3).contains(row) && (0..<4).contains(column)
                 let place = 12 * channels + (row * 4 + column) * channels + c
-                let value = inside ? Float(200 - 3 * place) / 255 : 0
+                let value = inside ? Float(250 - 3 * place) / 255 : 0
                 #expect(batch[(y * 4 + x) * channels + c] == (value - mean[c]) / deviation[c])
               }
             }
@@ -157,7 +157,7 @@ struct BatchTests {
     let three = try BatchFiller(
       images, normalization: .init(mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25]))
     #expect(Self.fill(one, [0, 1]) == Self.fill(three, [0, 1]))
-    #expect(Self.fill(one, [0])[0] == (200 / 255 - 0.5) / 0.25)
+    #expect(Self.fill(one, [0])[0] == (Float(250) / 255 - 0.5) / 0.25)
   }
 
   @Test("draws cover every window evenly and flip half of the time")

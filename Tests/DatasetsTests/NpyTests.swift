@@ -51,7 +51,7 @@ struct NpyTests {
       let tensor = Tensor(shape: [2, 2], values: [1, -0.0, .infinity, 0.1])
       try Npy.write(tensor, to: folder + "/t.npy")
       #expect(try Npy.read(folder + "/t.npy").tensor == tensor)
-      let matrix = Matrix(rows: 1, columns: 3, values: [1e-300, .pi, -5e-324])
+      let matrix = Matrix(rows: 1, columns: 3, values: [1e-300, .pi, -.leastNonzeroMagnitude])
       try Npy.write(matrix, to: folder + "/m.npy")
       #expect(try Npy.read(folder + "/m.npy").matrix("m") == matrix)
       #expect(refusal { try NumericArray(Tensor(shape: [3])).matrix("v.npy") } == "v.npy: has the shape 3, a matrix (two axes) was expected")

@@ -42,7 +42,7 @@ struct SafetensorsTests {
   func roundTrip() throws {
     let tensors: [Safetensors.NamedArray] = [
       .init("state", [1, 2, 3] as [UInt8]), .init("fc1.weight", Tensor(shape: [2, 2], values: [1, .nan, -0.0, 4])),
-      .init("größe \"x\"\n", [0.1, -5e-324]), .init("step", [Int.min, 7]), .init("none", [] as [UInt8]),
+      .init("größe \"x\"\n", [0.1, -.leastNonzeroMagnitude]), .init("step", [Int.min, 7]), .init("none", [] as [UInt8]),
       .init("half", NumericArray(shape: [], elements: .int16([-3]))),
     ]
     let metadata = ["z": "1", "a": "2\u{1f}"]
