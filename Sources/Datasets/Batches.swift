@@ -63,7 +63,8 @@ public struct BatchFiller: Sendable {
     func perChannel(_ values: [Float]?, _ what: String, otherwise: Float) throws -> [Float] {
       guard let values else { return [Float](repeating: otherwise, count: channels) }
       guard values.count == channels || values.count == 1 else {
-        throw DataError("normalize: \(values.count) \(what)s were given for \(channels) channels, expected 1 or \(channels)")
+        throw DataError(
+          "normalize: \(values.count) \(what)s were given for \(channels) channels, expected 1 or \(channels)")
       }
       return values.count == channels ? values : [Float](repeating: values[0], count: channels)
     }
@@ -101,7 +102,8 @@ public struct BatchFiller: Sendable {
     let size = images.sampleSize
     precondition(buffer.count >= indices.count * size, "the buffer is too small for the batch")
     for (position, index) in indices.enumerated() {
-      fillSample(UnsafeMutableBufferPointer(rebasing: buffer[position * size..<(position + 1) * size]), index: index,
+      fillSample(
+        UnsafeMutableBufferPointer(rebasing: buffer[position * size..<(position + 1) * size]), index: index,
         draw: draw?(position))
     }
   }

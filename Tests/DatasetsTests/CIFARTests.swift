@@ -25,7 +25,9 @@ struct CIFARTests {
     let coarse = try ImageDataset.cifar(
       name: "c", .cifar100, train: [fixture("cifar100.bin")], test: [fixture("cifar100.bin")], coarse: true)
     #expect(coarse.classes == 20 && coarse.train.labels == [0, 5, 10])
-    #expect(refusal { try ImageDataset.cifar(name: "c", .cifar10, train: [], test: [path]) } == "c: no train files were given")
+    #expect(
+      refusal { try ImageDataset.cifar(name: "c", .cifar10, train: [], test: [path]) } == "c: no train files were given"
+    )
   }
 
   @Test("pieces of records and labels that are no class are refused")
@@ -39,8 +41,11 @@ struct CIFARTests {
     #expect(refusal { try CIFAR.parse(bytes, .cifar10, name: "x") } == "x: record 2 has the label 10, expected 0 to 9")
     bytes = try FileBytes.read(fixture("cifar100.bin"))
     bytes[3074] = 20
-    #expect(refusal { try CIFAR.parse(bytes, .cifar100, name: "x") } == "x: record 1 has the coarse label 20, expected 0 to 19")
+    #expect(
+      refusal { try CIFAR.parse(bytes, .cifar100, name: "x") }
+        == "x: record 1 has the coarse label 20, expected 0 to 19")
     bytes[1] = 100
-    #expect(refusal { try CIFAR.parse(bytes, .cifar100, name: "x") } == "x: record 0 has the label 100, expected 0 to 99")
+    #expect(
+      refusal { try CIFAR.parse(bytes, .cifar100, name: "x") } == "x: record 0 has the label 100, expected 0 to 99")
   }
 }

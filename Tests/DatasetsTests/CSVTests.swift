@@ -16,7 +16,9 @@ struct CSVTests {
     let table = try CSV.read(fixture("table-\(ending).csv"))
     #expect(table == Self.table)
     #expect(
-      try table.numbers("value", name: "t") == [0.1, -Double.greatestFiniteMagnitude, .leastNonzeroMagnitude, 1.0 / 3, -0.0])
+      try table.numbers("value", name: "t") == [
+        0.1, -Double.greatestFiniteMagnitude, .leastNonzeroMagnitude, 1.0 / 3, -0.0,
+      ])
     #expect(refusal { try table.numbers("x", name: "t") } == "t: has no column \"x\", it has name, value")
     #expect(refusal { try table.numbers("name", name: "t") }.hasPrefix("t: row 1, column name: \"plain\" was found"))
   }

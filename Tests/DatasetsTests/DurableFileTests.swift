@@ -89,7 +89,9 @@ struct DurableFileTests {
         try DurableFile.write("x", to: folder + "/" + name)
         #expect(try FileBytes.read(folder + "/" + name) == Array("x".utf8))
       }
-      #expect(refusal { try DurableFile.write("x", to: folder + "/" + String(repeating: "n", count: 256)) }.contains("rename"))
+      #expect(
+        refusal { try DurableFile.write("x", to: folder + "/" + String(repeating: "n", count: 256)) }.contains("rename")
+      )
       #expect(try names(in: folder).count == 2)
     }
   }
@@ -126,14 +128,17 @@ struct DurableFileTests {
       #expect(refusal { try FileBytes.read(folder + "/none") } == "\(folder)/none: no such file")
       #expect(refusal { try FileBytes.read(folder) }.hasSuffix("is a folder, a file was expected"))
       try DurableFile.write([1, 2, 3, 4], to: folder + "/four")
-      #expect(refusal { try FileBytes.read(folder + "/four", limit: 3) }.hasSuffix("has 4 bytes, at most 3 were expected"))
+      #expect(
+        refusal { try FileBytes.read(folder + "/four", limit: 3) }.hasSuffix("has 4 bytes, at most 3 were expected"))
       #expect(refusal { try FileBytes.read("/dev/zero", limit: 100_000) }.contains("at most 100000"))
       #expect(try FileBytes.read("/proc/self/stat").count > 10)
       #expect(refusal { try FileBytes.read(folder + "/four/five") }.contains("Not a directory"))
     }
   }
 
-  @Test("a read-only folder is refused with a sentence", .enabled(if: Mounts.allowed || geteuid() != 0, "needs mount rights"))
+  @Test(
+    "a read-only folder is refused with a sentence",
+    .enabled(if: Mounts.allowed || geteuid() != 0, "needs mount rights"))
   func readOnly() throws {
     try withTemporaryFolder { folder in
       if geteuid() == 0 {
@@ -144,13 +149,18 @@ struct DurableFileTests {
         chmod(folder, 0o755)
       }
       func check(_ reason: String) throws {
-        #expect(refusal { try DurableFile.write("x", to: folder + "/x") } == "\(folder)/x: cannot create a file in its folder: \(reason)")
-        #expect(refusal { try DurableFile.makeFolders(folder + "/y") } == "\(folder)/y: cannot make this folder: \(reason)")
+        #expect(
+          refusal { try DurableFile.write("x", to: folder + "/x") }
+            == "\(folder)/x: cannot create a file in its folder: \(reason)")
+        #expect(
+          refusal { try DurableFile.makeFolders(folder + "/y") } == "\(folder)/y: cannot make this folder: \(reason)")
       }
     }
   }
 
-  @Test("a full disk is refused with a sentence and leaves the old file", .enabled(if: Mounts.allowed, "needs root to mount a small tmpfs"))
+  @Test(
+    "a full disk is refused with a sentence and leaves the old file",
+    .enabled(if: Mounts.allowed, "needs root to mount a small tmpfs"))
   func fullDisk() throws {
     try withTemporaryFolder { folder in
       try Mounts.withTmpfs(at: folder, readOnly: false) {

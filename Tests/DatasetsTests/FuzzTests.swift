@@ -45,14 +45,19 @@ struct FuzzTests {
     func files(_ names: [String]) throws -> [[UInt8]] { try names.map { try FileBytes.read(fixture($0)) } }
     switch format {
     case .idx:
-      return (try files(["u1", "i1", "i2", "i4", "f4", "f8"].map { "idx-\($0).idx" }), { _ = try IDX.parse($0, name: "x") })
+      return (
+        try files(["u1", "i1", "i2", "i4", "f4", "f8"].map { "idx-\($0).idx" }), { _ = try IDX.parse($0, name: "x") }
+      )
     case .gzip:
       let names = ["idx-u1.idx.gz", "idx-u1-members.idx.gz", "idx-bomb.idx.gz", "idx-huge.idx.gz"]
       return (try files(names), { _ = try IDX.parse($0, name: "x") })
     case .cifar10: return (try files(["cifar10.bin"]), { _ = try CIFAR.parse($0, .cifar10, name: "x") })
     case .cifar100: return (try files(["cifar100.bin"]), { _ = try CIFAR.parse($0, .cifar100, name: "x") })
     case .npy:
-      let names = ["f2-big-F", "f4-little-C", "f8-big-C", "i8-little-F", "b1-little-C", "version-2", "version-3", "empty", "scalar", "record"]
+      let names = [
+        "f2-big-F", "f4-little-C", "f8-big-C", "i8-little-F", "b1-little-C", "version-2", "version-3", "empty",
+        "scalar", "record",
+      ]
       return (try files(names.map { "npy-\($0).npy" }), { _ = try Npy.parse($0, name: "x") })
     case .safetensors:
       let names = ["types", "reversed", "nan"].map { "\($0).safetensors" }
@@ -98,7 +103,9 @@ struct Mutator {
     0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 0x1_0000_0000, 0x7fff_ffff_ffff_ffff, 0x8000_0000_0000_0000, .max,
     0x0100_0000, 0x3fff_ffff_ffff_ffff,
   ]
-  private static let texts = ["9223372036854775807", "-1", "4294967296", "0", "1e308", "null", "(", ")", "'", "\"", "]]", "{\"", "\\u0000"]
+  private static let texts = [
+    "9223372036854775807", "-1", "4294967296", "0", "1e308", "null", "(", ")", "'", "\"", "]]", "{\"", "\\u0000",
+  ]
 
   mutating func mutate(_ seed: [UInt8], other: [UInt8]) -> [UInt8] {
     var bytes = seed
@@ -114,7 +121,9 @@ struct Mutator {
       case 4:
         let end = min(bytes.count, place + 1 + below(16))
         bytes.removeSubrange(place..<max(place, end))
-      case 5: bytes.insert(contentsOf: [UInt8](repeating: Self.bytes[below(Self.bytes.count)], count: 1 + below(8)), at: place)
+      case 5:
+        bytes.insert(
+          contentsOf: [UInt8](repeating: Self.bytes[below(Self.bytes.count)], count: 1 + below(8)), at: place)
       case 6:
         let word = below(2) == 0 ? Self.words[below(Self.words.count)] : Self.words[below(Self.words.count)].byteSwapped
         let size = below(2) == 0 ? 4 : 8

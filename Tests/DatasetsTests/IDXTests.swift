@@ -30,7 +30,9 @@ struct IDXTests {
       (Array(plain.dropLast()), "2×3 elements of 1 bytes needs 6 from byte 12: the file is cut short"),
       (plain + [7], "has 19 bytes, its header (2×3) announces 18"),
       ([0, 0, 14, 3] + [UInt8](repeating: 255, count: 12), "more than any memory holds"),
-      ([0, 0, 8, 3, 0, 0, 0, 0] + [UInt8](repeating: 255, count: 8), "0×4294967295×4294967295 elements, more than any"),
+      (
+        [0, 0, 8, 3, 0, 0, 0, 0] + [UInt8](repeating: 255, count: 8), "0×4294967295×4294967295 elements, more than any"
+      ),
     ] as [([UInt8], String)])
   func lies(_ bytes: [UInt8], _ expected: String) {
     let sentence = refusal { try IDX.parse(bytes, name: "x") }
@@ -46,7 +48,9 @@ struct IDXTests {
   @Test("every prefix of a file is refused", arguments: ["idx-i2.idx", "idx-u1.idx.gz"])
   func truncated(_ name: String) throws {
     let bytes = try FileBytes.read(fixture(name))
-    for length in 0..<bytes.count { #expect(throws: DataError.self) { try IDX.parse(Array(bytes[..<length]), name: name) } }
+    for length in 0..<bytes.count {
+      #expect(throws: DataError.self) { try IDX.parse(Array(bytes[..<length]), name: name) }
+    }
   }
 
   @Test("damaged, cut, followed or swollen gzip data are refused")

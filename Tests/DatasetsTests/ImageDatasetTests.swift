@@ -21,7 +21,8 @@ struct ImageDatasetTests {
       #expect(
         refusal {
           try LabelledImages(
-            sampleShape: shape, values: .floats([1]), labels: [0], classes: 1, imagesName: "images", labelsName: "labels")
+            sampleShape: shape, values: .floats([1]), labels: [0], classes: 1, imagesName: "images",
+            labelsName: "labels")
         }.contains("at least one value was expected"))
     }
   }
@@ -47,7 +48,8 @@ struct ImageDatasetTests {
     #expect(refusal { try set.part(.validation) }.contains("has no validation part"))
     #expect(refusal { try set.limited(train: 0) }.contains("a limit of 0 samples"))
     #expect(refusal { try split.limited(test: 1) }.contains("before its validation part"))
-    #expect(refusal { try set.withValidation(count: 10) } == "d: 10 validation samples were asked for, expected 1 to 9 of 10")
+    #expect(
+      refusal { try set.withValidation(count: 10) } == "d: 10 validation samples were asked for, expected 1 to 9 of 10")
     #expect(refusal { try set.withValidation(fraction: 0.01) }.contains("0 validation samples"))
     #expect(refusal { try set.withValidation(fraction: .nan) }.contains("a validation fraction of nan"))
   }
@@ -55,17 +57,24 @@ struct ImageDatasetTests {
   @Test("arrays become images or features by their axes, bytes stay bytes")
   func arrays() throws {
     let labels = NumericArray(shape: [2], elements: .int64([0, 4]))
-    func images(_ shape: [Int], _ elements: NumericArray.Elements, _ labels: NumericArray = labels) throws -> LabelledImages {
-      try LabelledImages(images: .init(shape: shape, elements: elements), imagesName: "X", labels: labels, labelsName: "y")
+    func images(_ shape: [Int], _ elements: NumericArray.Elements, _ labels: NumericArray = labels) throws
+      -> LabelledImages
+    {
+      try LabelledImages(
+        images: .init(shape: shape, elements: elements), imagesName: "X", labels: labels, labelsName: "y")
     }
     #expect(try images([2, 2, 3], .uint8(Array(0..<12))).sampleShape == [2, 3, 1])
     #expect(try images([2, 1, 2, 3], .uint8(Array(0..<12))).values == .bytes(Array(0..<12), scale: 255))
     #expect(try images([2, 2], .float64([1, 2, 3, 4])).values == .floats([1, 2, 3, 4]))
     #expect(refusal { try images([2], .uint8([0, 1])) }.hasPrefix("X: has the shape 2, expected [N, height, width]"))
     #expect(refusal { try images([3, 1], .uint8([0, 1, 2])) } == "X: has 3 images, y has 2 labels; they must agree")
-    #expect(refusal { try images([2, 1], .float32([1, .nan])) } == "X: sample 1 holds NaN or infinity, finite values were expected")
+    #expect(
+      refusal { try images([2, 1], .float32([1, .nan])) }
+        == "X: sample 1 holds NaN or infinity, finite values were expected")
     let column = NumericArray(shape: [2, 1], elements: .int64([0, 1]))
-    #expect(refusal { try images([2, 1], .uint8([0, 1]), column) } == "y: has the shape 2×1, expected one label an image, [N]")
+    #expect(
+      refusal { try images([2, 1], .uint8([0, 1]), column) } == "y: has the shape 2×1, expected one label an image, [N]"
+    )
     let real = NumericArray(shape: [2], elements: .float32([0, 1]))
     #expect(refusal { try images([2, 1], .uint8([0, 1]), real) }.contains("holds float32, labels must be integers"))
     let vast = NumericArray(shape: [2], elements: .int64([0, 1 << 40]))
@@ -80,7 +89,9 @@ struct ImageDatasetTests {
       let pair = ImageDataset.Pair(images: folder + "/x.npy", labels: folder + "/y.npy")
       let set = try ImageDataset.npy(name: "n", train: pair, test: pair)
       #expect(set.classNames == ["0", "1", "2", "3"] && set.sampleShape == [2])
-      #expect(refusal { try ImageDataset.npy(name: "n", train: pair, test: pair, classNames: ["a", "b"]) }.contains("label 2 is 3"))
+      #expect(
+        refusal { try ImageDataset.npy(name: "n", train: pair, test: pair, classNames: ["a", "b"]) }.contains(
+          "label 2 is 3"))
       try DurableFile.write([0, 0, 8, 1, 0, 0, 0, 2, 0, 1], to: folder + "/y.idx")
       let idx = ImageDataset.Pair(images: fixture("idx-u1.idx"), labels: folder + "/y.idx")
       #expect(try ImageDataset.idx(name: "i", train: idx, test: idx).sampleShape == [3, 4, 1])
@@ -95,7 +106,8 @@ struct BatchTests {
     let count = 2 * 3 * 4 * channels
     let bytes = (0..<count).map { UInt8(250 - 3 * $0) }
     return try LabelledImages(
-      sampleShape: [3, 4, channels], values: floats ? .floats(bytes.map { Float($0) / 255 }) : .bytes(bytes, scale: 255),
+      sampleShape: [3, 4, channels],
+      values: floats ? .floats(bytes.map { Float($0) / 255 }) : .bytes(bytes, scale: 255),
       labels: [0, 1], classes: 2, imagesName: "i", labelsName: "l")
   }
 
@@ -117,11 +129,13 @@ struct BatchTests {
   @Test("the 8×8 digits' bytes are divided by 16")
   func scale() throws {
     let images = try LabelledImages(
-      sampleShape: [1, 2, 1], values: .bytes([0, 16], scale: 16), labels: [0], classes: 1, imagesName: "i", labelsName: "l")
+      sampleShape: [1, 2, 1], values: .bytes([0, 16], scale: 16), labels: [0], classes: 1, imagesName: "i",
+      labelsName: "l")
     #expect(Self.fill(try BatchFiller(images), [0]) == [0, 1])
   }
 
-  @Test("normalization, crop and flip agree with their definition, for bytes and floats", arguments: [1, 3], [false, true])
+  @Test(
+    "normalization, crop and flip agree with their definition, for bytes and floats", arguments: [1, 3], [false, true])
   func augmented(_ channels: Int, _ floats: Bool) throws {
     let images = try Self.image(channels: channels, floats: floats)
     let mean = (0..<channels).map { 0.2 + Float($0) / 10 }
@@ -171,8 +185,12 @@ struct BatchTests {
   @Test("normalization and augmentation that do not fit are refused")
   func refused() throws {
     let images = try Self.image(channels: 3)
-    #expect(refusal { try BatchFiller(images, normalization: .init(mean: [1, 2], deviation: [1])) }.contains("2 means were given for 3 channels"))
-    #expect(refusal { try BatchFiller(images, normalization: .init(mean: [1], deviation: [0])) }.contains("deviations above 0"))
+    #expect(
+      refusal { try BatchFiller(images, normalization: .init(mean: [1, 2], deviation: [1])) }.contains(
+        "2 means were given for 3 channels"))
+    #expect(
+      refusal { try BatchFiller(images, normalization: .init(mean: [1], deviation: [0])) }.contains(
+        "deviations above 0"))
     #expect(refusal { try BatchFiller(images, augmentation: .init(padding: 5)) }.contains("a padding of 5"))
     let features = try LabelledImages(
       sampleShape: [2], values: .floats([1, 2]), labels: [0], classes: 1, imagesName: "i", labelsName: "l")

@@ -7,7 +7,9 @@ import Testing
 struct NpyTests {
   static let codes = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"]
 
-  @Test("every type, byte order and layout reads as NumPy wrote it", arguments: codes, ["little-C", "little-F", "big-C", "big-F"])
+  @Test(
+    "every type, byte order and layout reads as NumPy wrote it", arguments: codes,
+    ["little-C", "little-F", "big-C", "big-F"])
   func types(_ code: String, _ layout: String) throws {
     let array = try Npy.read(fixture("npy-\(code)-\(layout).npy"))
     #expect(array == NumericArray(shape: [2, 3, 4], elements: patternElements(code, 24)))
@@ -54,7 +56,9 @@ struct NpyTests {
       let matrix = Matrix(rows: 1, columns: 3, values: [1e-300, .pi, -.leastNonzeroMagnitude])
       try Npy.write(matrix, to: folder + "/m.npy")
       #expect(try Npy.read(folder + "/m.npy").matrix("m") == matrix)
-      #expect(refusal { try NumericArray(Tensor(shape: [3])).matrix("v.npy") } == "v.npy: has the shape 3, a matrix (two axes) was expected")
+      #expect(
+        refusal { try NumericArray(Tensor(shape: [3])).matrix("v.npy") }
+          == "v.npy: has the shape 3, a matrix (two axes) was expected")
     }
   }
 
@@ -124,6 +128,8 @@ struct NpyTests {
     text[text.firstIndex(of: UInt8(ascii: "d"))!] = 0xff
     #expect(refusal { try Npy.parse(text, name: "x") }.contains("not UTF-8"))
     let whole = try FileBytes.read(fixture("npy-f4-big-F.npy"))
-    for length in 0..<whole.count { #expect(throws: DataError.self) { try Npy.parse(Array(whole[..<length]), name: "x") } }
+    for length in 0..<whole.count {
+      #expect(throws: DataError.self) { try Npy.parse(Array(whole[..<length]), name: "x") }
+    }
   }
 }

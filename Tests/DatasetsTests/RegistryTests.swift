@@ -5,12 +5,16 @@ import Testing
 
 @Suite("Named data sets")
 struct RegistryTests {
-  static let repository = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardized.path
+  static let repository = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardized
+    .path
 
   /// Looks in this checkout alone.
-  static let checkout = DataLocation(environment: repository + "/Data", executableFolder: "/nowhere", workingDirectory: "/nowhere")
+  static let checkout = DataLocation(
+    environment: repository + "/Data", executableFolder: "/nowhere", workingDirectory: "/nowhere")
 
-  @Test("the data that come with the project have the right checksums and load", arguments: ["mnist-5k", "fashion-3k", "digits"])
+  @Test(
+    "the data that come with the project have the right checksums and load",
+    arguments: ["mnist-5k", "fashion-3k", "digits"])
   func embedded(_ name: String) throws {
     let entry = try DatasetRegistry.named(name)
     for check in try entry.verify(location: Self.checkout) { #expect(check.isGood, "\(check)") }
@@ -20,7 +24,9 @@ struct RegistryTests {
     let set = try entry.load(location: Self.checkout)
     #expect(set.train.count == entry.trainCount && set.test.count == entry.testCount && set.classes == entry.classes)
     #expect(Set(set.train.labels) == Set(0..<10) && Set(set.test.labels) == Set(0..<10))
-    guard case .bytes(let bytes, let scale) = set.train.values else { return #expect(Bool(false), "bytes were expected") }
+    guard case .bytes(let bytes, let scale) = set.train.values else {
+      return #expect(Bool(false), "bytes were expected")
+    }
     #expect(scale == entry.scale && Float(bytes.max() ?? 0) == scale)
     #expect(entry.fetchAdvice.contains("nothing to do"))
   }
@@ -29,7 +35,8 @@ struct RegistryTests {
   func balance() throws {
     let set = try DatasetRegistry.named("mnist-5k").load(location: Self.checkout)
     for digit in 0..<10 {
-      #expect(set.train.labels.filter { $0 == digit }.count == 400 && set.test.labels.filter { $0 == digit }.count == 100)
+      #expect(
+        set.train.labels.filter { $0 == digit }.count == 400 && set.test.labels.filter { $0 == digit }.count == 100)
     }
   }
 
@@ -40,7 +47,8 @@ struct RegistryTests {
 
   @Test(
     "Debian's Fashion-MNIST loads, and fashion-3k is its beginning",
-    .enabled(if: DurableFile.isFolder("/usr/share/datasets/fashion-mnist"), "SKIPPED: apt-get install dataset-fashion-mnist"))
+    .enabled(
+      if: DurableFile.isFolder("/usr/share/datasets/fashion-mnist"), "SKIPPED: apt-get install dataset-fashion-mnist"))
   func fashion() throws {
     let full = try DatasetRegistry.named("fashion-mnist").load()
     let part = try DatasetRegistry.named("fashion-3k").load(location: Self.checkout)
@@ -54,13 +62,20 @@ struct RegistryTests {
     let ten = refusal { try DatasetRegistry.named("cifar10").load(location: nowhere) }
     #expect(
       ten.hasPrefix(
-        "cifar-10-batches-bin/data_batch_1.bin: not found; looked in SIMENGINE_DATA (not set), /no/share/simengine/Data, "
-          + "Data in /no/bin and the folders above it, Data in /no/work and the folders above it. cifar10: fetch https://"),
+        "cifar-10-batches-bin/data_batch_1.bin: not found; looked in SIMENGINE_DATA (not set), "
+          + "/no/share/simengine/Data, "
+          + "Data in /no/bin and the folders above it, Data in /no/work and the folders above it. cifar10: fetch "
+          + "https://"
+      ),
       "\(ten)")
     #expect(ten.contains("$SIMENGINE_DATA/cifar-10-batches-bin holds data_batch_1.bin"))
     let given = refusal { try DatasetRegistry.named("fashion-mnist").load(folder: "/no") }
-    #expect(given.hasPrefix("/no/train-images-idx3-ubyte.gz: no such file. ") && given.contains("apt-get install dataset-fashion-mnist"))
-    #expect(refusal { try DatasetRegistry.named("mnist") }.hasSuffix("expected one of " + DatasetRegistry.names.joined(separator: ", ")))
+    #expect(
+      given.hasPrefix("/no/train-images-idx3-ubyte.gz: no such file. ")
+        && given.contains("apt-get install dataset-fashion-mnist"))
+    #expect(
+      refusal { try DatasetRegistry.named("mnist") }.hasSuffix(
+        "expected one of " + DatasetRegistry.names.joined(separator: ", ")))
     #expect(DatasetRegistry.find("mnist") == nil)
   }
 
@@ -72,7 +87,8 @@ struct RegistryTests {
       }
       try DurableFile.makeFolders(root + "/bin/deep")
       try DurableFile.makeFolders(root + "/work/deeper")
-      let location = DataLocation(environment: root + "/env", executableFolder: root + "/bin", workingDirectory: root + "/work/deeper")
+      let location = DataLocation(
+        environment: root + "/env", executableFolder: root + "/bin", workingDirectory: root + "/work/deeper")
       let expected = ["/env", "/share/simengine/Data", "/Data", "/work/Data", "/Data"].map { root + $0 }
       #expect(location.folders.filter { $0.hasPrefix(root) } == expected)
       try DurableFile.write("x", to: root + "/work/Data/only-here")
@@ -96,7 +112,8 @@ struct RegistryTests {
       }
       #expect(refusal { try DatasetRegistry.digits.load(folder: folder) }.contains("has the shape 1, expected [N"))
       try DurableFile.write([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0], to: folder + "/digits8x8-images.idx3-ubyte")
-      #expect(refusal { try DatasetRegistry.digits.load(folder: folder) }.contains("1 images were found, digits has 1797"))
+      #expect(
+        refusal { try DatasetRegistry.digits.load(folder: folder) }.contains("1 images were found, digits has 1797"))
     }
   }
 
@@ -105,7 +122,8 @@ struct RegistryTests {
     #expect(Set(DatasetRegistry.names).count == DatasetRegistry.all.count)
     for entry in DatasetRegistry.all {
       #expect([10, 100].contains(entry.classes) && Set(entry.classNames).count == entry.classes, "\(entry.name)")
-      #expect(entry.files.allSatisfy { $0.sha256.count == 64 && $0.bytes > 0 } && !entry.licence.isEmpty, "\(entry.name)")
+      #expect(
+        entry.files.allSatisfy { $0.sha256.count == 64 && $0.bytes > 0 } && !entry.licence.isEmpty, "\(entry.name)")
     }
     #expect(ClassNames.cifar100Coarse.count == 20 && ClassNames.cifar100 == ClassNames.cifar100.sorted())
   }

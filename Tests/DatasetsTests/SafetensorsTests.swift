@@ -10,7 +10,8 @@ struct SafetensorsTests {
   func types() throws {
     let file = try Safetensors.read(fixture("types.safetensors"))
     let codes = [
-      "F64": "f8", "F32": "f4", "F16": "f4", "BF16": "f4", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1", "U64": "u8",
+      "F64": "f8", "F32": "f4", "F16": "f4", "BF16": "f4", "I64": "i8", "I32": "i4", "I16": "i2", "I8": "i1",
+      "U64": "u8",
       "U32": "u4", "U16": "u2", "U8": "u1", "BOOL": "b1",
     ]
     for (type, code) in codes {
@@ -89,11 +90,23 @@ struct SafetensorsTests {
       (entry("\"dtype\": \"F32\", \"shape\": [1]"), 4, "has no data_offsets"),
       (entry("\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [4, 0]"), 4, "has no data_offsets"),
       (entry("\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [0, 4, 8]"), 4, "has no data_offsets"),
-      (entry("\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 4]"), 4, "from 0 to 4, 4 bytes; its shape 2 of F32 takes 8"),
-      (entry("\"dtype\": \"F32\", \"shape\": [4611686018427387904, 4], \"data_offsets\": [0, 0]"), 0, "more than any memory"),
-      (entry("\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [0, 4]"), 3, "take 4 bytes, 3 follow the header: the file is cut"),
+      (
+        entry("\"dtype\": \"F32\", \"shape\": [2], \"data_offsets\": [0, 4]"), 4,
+        "from 0 to 4, 4 bytes; its shape 2 of F32 takes 8"
+      ),
+      (
+        entry("\"dtype\": \"F32\", \"shape\": [4611686018427387904, 4], \"data_offsets\": [0, 0]"), 0,
+        "more than any memory"
+      ),
+      (
+        entry("\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [0, 4]"), 3,
+        "take 4 bytes, 3 follow the header: the file is cut"
+      ),
       (entry("\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [0, 4]"), 5, "take 4 bytes, 5 follow the header"),
-      (entry("\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [4, 8]"), 8, "begins at 4, leaves a hole before it: 0 was"),
+      (
+        entry("\"dtype\": \"F32\", \"shape\": [1], \"data_offsets\": [4, 8]"), 8,
+        "begins at 4, leaves a hole before it: 0 was"
+      ),
       (
         "{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[2,4]}}",
         4, "tensor b begins at 2, overlaps the tensor before it: 3 was expected"
@@ -111,7 +124,8 @@ struct SafetensorsTests {
     #expect(refusal { try Safetensors.parse([1, 2], name: "x") }.contains("ends after 2 bytes"))
     var bytes = Self.file(Self.entry("\"dtype\": \"BOOL\", \"shape\": [2], \"data_offsets\": [0, 2]"), data: 2)
     bytes[bytes.count - 1] = 2
-    #expect(refusal { try Safetensors.parse(bytes, name: "x") }.contains("tensor w: element 1 of type BOOL is the byte 2"))
+    #expect(
+      refusal { try Safetensors.parse(bytes, name: "x") }.contains("tensor w: element 1 of type BOOL is the byte 2"))
     let whole = try FileBytes.read(fixture("reversed.safetensors"))
     for length in 0..<whole.count {
       #expect(throws: DataError.self) { try Safetensors.parse(Array(whole[..<length]), name: "x") }
@@ -119,11 +133,14 @@ struct SafetensorsTests {
   }
 
   /// The folder of shared data that may lie beside the checkout.
-  static let shared = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/data").standardized.path
+  static let shared = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../../shared/data")
+    .standardized.path
 
   @Test(
     "a network that PyTorch saved reads whole",
-    .enabled(if: FileManager.default.fileExists(atPath: shared + "/embed/models/mtcnn.safetensors"), "SKIPPED: ../shared/data is not beside the checkout"))
+    .enabled(
+      if: FileManager.default.fileExists(atPath: shared + "/embed/models/mtcnn.safetensors"),
+      "SKIPPED: ../shared/data is not beside the checkout"))
   func network() throws {
     let file = try Safetensors.read(Self.shared + "/embed/models/mtcnn.safetensors", finite: true)
     #expect(file.tensors.count == 50)
@@ -134,7 +151,9 @@ struct SafetensorsTests {
 
   @Test(
     "twenty CIFAR-10 test images read as a set",
-    .enabled(if: FileManager.default.fileExists(atPath: shared + "/package-only/cifar10-first20-test.bin"), "SKIPPED: ../shared/data is not beside the checkout"))
+    .enabled(
+      if: FileManager.default.fileExists(atPath: shared + "/package-only/cifar10-first20-test.bin"),
+      "SKIPPED: ../shared/data is not beside the checkout"))
   func cifar() throws {
     let records = try CIFAR.read([Self.shared + "/package-only/cifar10-first20-test.bin"], .cifar10)
     // The first images of the official test set: cat, ship, ship, airplane, frog.

@@ -15,7 +15,9 @@ func withTemporaryFolder<R>(_ body: (String) throws -> R) throws -> R {
 }
 
 /// The names in a folder, sorted.
-func names(in folder: String) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() }
+func names(in folder: String) throws -> [String] {
+  try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+}
 
 /// The sentence with which `body` refuses; records an issue if it does not, or with another kind of error.
 func refusal<R>(_ body: () throws -> R, sourceLocation: SourceLocation = #_sourceLocation) -> String {
