@@ -141,16 +141,16 @@ struct BatchTests {
     let mean = (0..<channels).map { 0.2 + Float($0) / 10 }
     let deviation = (0..<channels).map { 0.5 + Float($0) / 4 }
     let filler = try BatchFiller(
-      images, normalization: .init(mean: mean, deviation: deviation), augmentation: .init(padding: 2, flip: true))
-    for dy in 0...4 {
-      for dx in 0...4 {
+      images, normalization: .init(mean: mean, deviation: deviation), augmentation: .init(padding: 4, flip: true))
+    for dy in 0...8 {
+      for dx in 0...8 {
         for flip in [false, true] {
           let batch = Self.fill(filler, [1], [.init(dx: dx, dy: dy, flip: flip)])
           for y in 0..<3 {
             for x in 0..<4 {
               for c in 0..<channels {
-                // Pad by 2, cut 3×4 at (dy, dx), mirror.
-                let (row, column) = (y + dy - 2, (flip ? 3 - x : x) + dx - 2)
+                // Pad by 4, cut 3×4 at (dy, dx), mirror.
+                let (row, column) = (y + dy - 4, (flip ? 3 - x : x) + dx - 4)
                 let inside = (0..<3).contains(row) && (0..<4).contains(column)
                 let place = 12 * channels + (row * 4 + column) * channels + c
                 let value = inside ? Float(250 - 3 * place) / 255 : 0
@@ -161,7 +161,7 @@ struct BatchTests {
         }
       }
     }
-    #expect(Self.fill(filler, [0]) == Self.fill(filler, [0], [.init(dx: 2, dy: 2, flip: false)]))
+    #expect(Self.fill(filler, [0]) == Self.fill(filler, [0], [.init(dx: 4, dy: 4, flip: false)]))
   }
 
   @Test("one mean and deviation serve all channels")
