@@ -25,7 +25,7 @@ public struct Augmentation: Equatable, Sendable {
   /// The draw that three uniform 32-bit random numbers stand for.
   public func draw(_ x: UInt32, _ y: UInt32, _ z: UInt32) -> Draw {
     let places = UInt64(2 * padding + 1)
-    return Draw(dx: Int(UInt64(x) * places >> 32), dy: Int(UInt64(y) * places >> 32), flip: flip && z >> 31 == 1)
+    return Draw(dx: Int((UInt64(x) * places) >> 32), dy: Int((UInt64(y) * places) >> 32), flip: flip && z >> 31 == 1)
   }
 }
 
@@ -63,7 +63,8 @@ public struct BatchFiller: Sendable {
     func perChannel(_ values: [Float]?, _ what: String, otherwise: Float) throws -> [Float] {
       guard let values else { return [Float](repeating: otherwise, count: channels) }
       guard values.count == channels || values.count == 1 else {
-        throw DataError("normalize: \(values.count) \(what)s were given for \(channels) channels, expected 1 or \(channels)")
+        throw DataError(
+          "normalize: \(values.count) \(what)s were given for \(channels) channels, expected 1 or \(channels)")
       }
       return values.count == channels ? values : [Float](repeating: values[0], count: channels)
     }
@@ -101,7 +102,8 @@ public struct BatchFiller: Sendable {
     let size = images.sampleSize
     precondition(buffer.count >= indices.count * size, "the buffer is too small for the batch")
     for (position, index) in indices.enumerated() {
-      fillSample(UnsafeMutableBufferPointer(rebasing: buffer[position * size..<(position + 1) * size]), index: index,
+      fillSample(
+        UnsafeMutableBufferPointer(rebasing: buffer[position * size..<(position + 1) * size]), index: index,
         draw: draw?(position))
     }
   }
@@ -127,9 +129,7 @@ public struct BatchFiller: Sendable {
         bytes.withUnsafeBufferPointer { bytes in
           let (table, source) = (table.baseAddress!, bytes.baseAddress! + index * size)
           if moved {
-            place(out, window) { target, from in
-              for c in 0..<channels { target[c] = table[c * stride + Int(from < 0 ? 0 : source[from + c])] }
-            }
+            place(out, window, padded: { table[$0 * stride] }) { c, from in table[c * stride + Int(source[from])] }
           } else if stride == 0 {
             for i in 0..<size { out[i] = table[Int(source[i])] }
           } else {
@@ -148,8 +148,8 @@ public struct BatchFiller: Sendable {
             let (mean, deviation) = (mean.baseAddress!, deviation.baseAddress!)
             let source = floats.baseAddress! + index * size
             if moved {
-              place(out, window) { target, from in
-                for c in 0..<channels { target[c] = ((from < 0 ? 0 : source[from + c]) - mean[c]) / deviation[c] }
+              place(out, window, padded: { -mean[$0] / deviation[$0] }) { c, from in
+                (source[from] - mean[c]) / deviation[c]
               }
             } else {
               var i = 0
@@ -164,19 +164,29 @@ public struct BatchFiller: Sendable {
     }
   }
 
-  /// Calls `pixel` for each pixel of the window with where it goes and the offset it comes from (−1: padding).
+  /// Fills the window: `value` for what comes from the image at an offset, `padded` for what lies outside it.
   @inline(__always)
   private func place(
-    _ out: UnsafeMutablePointer<Float>, _ window: Augmentation.Draw,
-    _ pixel: (_ target: UnsafeMutablePointer<Float>, _ from: Int) -> Void
+    _ out: UnsafeMutablePointer<Float>, _ window: Augmentation.Draw, padded: (_ channel: Int) -> Float,
+    value: (_ channel: Int, _ from: Int) -> Float
   ) {
     let (height, width, channels) = (images.sampleShape[0], images.sampleShape[1], images.sampleShape[2])
+    let (down, right) = (window.dy - padding, window.dx - padding)
+    // Column x comes from column x + right, or width − 1 − x + right if mirrored; `inside` are the x where that exists.
+    let first = min(width, max(0, window.flip ? right : -right))
+    let inside = first..<max(first, min(width, window.flip ? width + right : width - right))
+    let start = (window.flip ? width - 1 : 0) + right
+    let step = window.flip ? -1 : 1
     for y in 0..<height {
-      let row = y + window.dy - padding
-      for x in 0..<width {
-        let column = (window.flip ? width - 1 - x : x) + window.dx - padding
-        let inside = row >= 0 && row < height && column >= 0 && column < width
-        pixel(out + (y * width + x) * channels, inside ? (row * width + column) * channels : -1)
+      let isRow = (0..<height).contains(y + down)
+      let columns = isRow ? inside : 0..<0
+      let row = (y + down) * width + start
+      for c in 0..<channels {
+        let line = out + y * width * channels + c
+        let zero = padded(c)
+        for x in 0..<columns.lowerBound { line[x * channels] = zero }
+        for x in columns { line[x * channels] = value(c, (row + step * x) * channels + c) }
+        for x in columns.upperBound..<width { line[x * channels] = zero }
       }
     }
   }

@@ -52,7 +52,9 @@ public enum CSV {
       var parser = CSVParser(raw, name: name)
       return try parser.records()
     }
-    guard !records.isEmpty else { throw DataError("\(name): is empty, a table with a line of column names was expected") }
+    guard !records.isEmpty else {
+      throw DataError("\(name): is empty, a table with a line of column names was expected")
+    }
     let header = records.removeFirst()
     return CSVTable(header: header, rows: records)
   }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Why a file could not be read, understood or written: one sentence that says where, what was found, what was expected.
+/// Why a file could not be read, understood or written: a sentence that says where, what was found, what was expected.
 public struct DataError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The sentence, ready to be shown to a user.
   public let description: String

@@ -44,7 +44,8 @@ public struct DataLocation: Equatable, Sendable {
   /// - Throws: `DataError` that lists where it looked.
   public func folder(with files: [String]) throws -> String {
     let candidates = folders
-    if let complete = candidates.first(where: { folder in files.allSatisfy { DurableFile.isFile(folder + "/" + $0) } }) {
+    if let complete = candidates.first(where: { folder in files.allSatisfy { DurableFile.isFile(folder + "/" + $0) } })
+    {
       return complete
     }
     var looked = [
@@ -52,7 +53,8 @@ public struct DataLocation: Equatable, Sendable {
       "Data in \(executableFolder) and the folders above it",
     ]
     if workingDirectory != executableFolder { looked.append("Data in \(workingDirectory) and the folders above it") }
-    let first = candidates.first.flatMap { folder in files.first { !DurableFile.isFile(folder + "/" + $0) } } ?? files.first
+    let first =
+      candidates.first.flatMap { folder in files.first { !DurableFile.isFile(folder + "/" + $0) } } ?? files.first
     throw DataError("\(first ?? "data"): not found; looked in \(looked.joined(separator: ", "))")
   }
 

@@ -96,7 +96,9 @@ public enum DurableFile {
   /// believed to be safe without.
   static func synchronizeFolder(_ folder: String, for path: String) throws {
     let descriptor = retryingOnInterrupt { open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
-    guard descriptor >= 0 else { throw DataError.system(path, "cannot open its folder to make it durable", errno: errno) }
+    guard descriptor >= 0 else {
+      throw DataError.system(path, "cannot open its folder to make it durable", errno: errno)
+    }
     defer { close(descriptor) }
     guard fsync(descriptor) == 0 || errno == EINVAL else {
       throw DataError.system(path, "cannot make its name durable (fsync of the folder)", errno: errno)

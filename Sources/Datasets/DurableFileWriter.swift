@@ -37,7 +37,8 @@ public final class DurableFileWriter {
       }
       guard errno == EEXIST else { throw DataError.system(path, "cannot create a file in its folder", errno: errno) }
     }
-    throw DataError("\(path): its folder holds 10000 unfinished files of this process; remove *\(DurableFile.temporarySuffix)")
+    throw DataError(
+      "\(path): its folder holds 10000 unfinished files of this process; remove *\(DurableFile.temporarySuffix)")
   }
 
   deinit { abandon() }

@@ -49,7 +49,8 @@ public enum FileBytes {
       step = max(announced - bytes.count, 1 << 16)
     }
     guard bytes.count >= announced else {
-      throw DataError("\(path): ended after \(bytes.count) bytes, its size was \(announced): it was cut while being read")
+      throw DataError(
+        "\(path): ended after \(bytes.count) bytes, its size was \(announced): it was cut while being read")
     }
     return bytes
   }

@@ -56,16 +56,21 @@ public enum IDX {
     let magic = try reader.take(4, "the IDX header")
     guard magic[0] == 0, magic[1] == 0 else {
       throw DataError(
-        "\(reader.name): begins with the bytes \(magic[0]), \(magic[1]), an IDX file begins with 0, 0 (or gzip's 31, 139)")
+        "\(reader.name): begins with the bytes \(magic[0]), \(magic[1]), "
+          + "an IDX file begins with 0, 0 (or gzip's 31, 139)"
+      )
     }
     guard let type = ElementType(rawValue: magic[2]) else {
       throw DataError(
         "\(reader.name): has the IDX element type \(magic[2]), expected 8, 9, 11, 12, 13 or 14")
     }
-    guard magic[3] > 0 else { throw DataError("\(reader.name): has an IDX header without axes, at least one was expected") }
+    guard magic[3] > 0 else {
+      throw DataError("\(reader.name): has an IDX header without axes, at least one was expected")
+    }
     var shape: [Int] = []
     for axis in 0..<Int(magic[3]) { shape.append(Int(try reader.bigEndian(UInt32.self, "the length of axis \(axis)"))) }
-    guard let dataSize = checkedByteCount(shape: shape, elementSize: type.size), dataSize < Int.max - reader.offset else {
+    guard let dataSize = checkedByteCount(shape: shape, elementSize: type.size), dataSize < Int.max - reader.offset
+    else {
       throw DataError("\(reader.name): announces \(shapeText(shape)) elements, more than any memory holds")
     }
     return Header(type: type, shape: shape, dataSize: dataSize, fileSize: reader.offset + dataSize)

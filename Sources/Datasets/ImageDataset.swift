@@ -53,7 +53,8 @@ public struct LabelledImages: Equatable, Sendable {
       throw DataError("\(labels.isEmpty ? labelsName : imagesName): is empty, at least one sample was expected")
     }
     guard found % size == 0, found / size == labels.count else {
-      throw DataError("\(imagesName): has \(found / size) images, \(labelsName) has \(labels.count) labels; they must agree")
+      throw DataError(
+        "\(imagesName): has \(found / size) images, \(labelsName) has \(labels.count) labels; they must agree")
     }
     if let index = labels.firstIndex(where: { $0 < 0 || $0 >= classes }) {
       throw DataError("\(labelsName): label \(index) is \(labels[index]), expected 0 to \(classes - 1)")
@@ -152,7 +153,8 @@ public struct ImageDataset: Equatable, Sendable {
   /// - Throws: `DataError` unless 0 < fraction < 1 and at least one sample is left on both sides.
   public func withValidation(fraction: Double) throws -> ImageDataset {
     guard fraction > 0, fraction < 1 else {
-      throw DataError("\(name): a validation fraction of \(fraction) was asked for, expected more than 0 and less than 1")
+      throw DataError(
+        "\(name): a validation fraction of \(fraction) was asked for, expected more than 0 and less than 1")
     }
     return try withValidation(count: Int((Double(train.count) * fraction).rounded()))
   }

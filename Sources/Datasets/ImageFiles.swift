@@ -36,7 +36,8 @@ extension LabelledImages {
     }
     var shape = Array(images.shape.dropFirst())
     if shape.count == 2 { shape.append(1) }
-    let values: Values = if case .uint8(let bytes) = images.elements { .bytes(bytes, scale: scale) } else { .floats(images.floats) }
+    let values: Values =
+      if case .uint8(let bytes) = images.elements { .bytes(bytes, scale: scale) } else { .floats(images.floats) }
     try self.init(
       sampleShape: shape, values: values, labels: numbers, classes: classes ?? highest + 1, imagesName: imagesName,
       labelsName: labelsName)

@@ -50,8 +50,8 @@ public struct NamedDataset: Sendable {
     switch origin {
     case .embedded: "\(name): nothing to do, the data are part of this project (Data/images)."
     case .debian(let package, let folder, let local):
-      "\(name): run `apt-get install \(package)`, which puts the files into \(folder); elsewhere put the four .gz files "
-        + "into $\(DataLocation.variable)/\(local)."
+      "\(name): run `apt-get install \(package)`, which puts the files into \(folder); "
+        + "elsewhere put the four .gz files into $\(DataLocation.variable)/\(local)."
     case .archive(let url, let sha256, let folder):
       "\(name): fetch \(url) (SHA-256 \(sha256)) and unpack it with `tar xzf` in the folder that "
         + "\(DataLocation.variable) names, so that $\(DataLocation.variable)/\(folder) holds "
@@ -110,7 +110,8 @@ public struct NamedDataset: Sendable {
     }
     guard dataset.train.count == trainCount, dataset.test.count == testCount else {
       throw unexpected(
-        paths[0], "\(dataset.train.count) training and \(dataset.test.count) test samples", "\(trainCount) and \(testCount)")
+        paths[0], "\(dataset.train.count) training and \(dataset.test.count) test samples",
+        "\(trainCount) and \(testCount)")
     }
     return dataset
   }
@@ -139,4 +140,3 @@ public struct NamedDataset: Sendable {
 
   private static func lastName(_ path: String) -> String { String(path.split(separator: "/").last ?? "") }
 }
-

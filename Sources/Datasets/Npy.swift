@@ -46,7 +46,9 @@ public enum Npy {
     }
     guard reader.remaining <= size else {
       throw DataError(
-        "\(name): has \(reader.remaining) bytes of data, its shape \(shapeText(header.shape)) of \(header.descr) takes \(size)")
+        "\(name): has \(reader.remaining) bytes of data, its shape \(shapeText(header.shape)) of \(header.descr) "
+          + "takes \(size)"
+      )
     }
     let data = try reader.take(size, "the shape \(shapeText(header.shape)) of \(header.descr)")
     let elements = try type.decode(data, count: size / type.size, name: name)

@@ -26,7 +26,8 @@ struct NpyHeader: Equatable {
       case "shape" where shape == nil: shape = try parser.tuple()
       case "descr", "fortran_order", "shape": throw DataError("\(name): its .npy header has the key '\(key)' twice")
       default:
-        throw DataError("\(name): its .npy header has the unknown key '\(key)', expected descr, fortran_order and shape")
+        throw DataError(
+          "\(name): its .npy header has the unknown key '\(key)', expected descr, fortran_order and shape")
       }
       if parser.accept(",") { continue }
       try parser.expect("}")
@@ -34,7 +35,9 @@ struct NpyHeader: Equatable {
     }
     try parser.end()
     guard let descr, let fortranOrder, let shape else {
-      let missing = [descr == nil ? "descr" : nil, fortranOrder == nil ? "fortran_order" : nil, shape == nil ? "shape" : nil]
+      let missing = [
+        descr == nil ? "descr" : nil, fortranOrder == nil ? "fortran_order" : nil, shape == nil ? "shape" : nil,
+      ]
       throw DataError("\(name): its .npy header lacks \(missing.compactMap(\.self).joined(separator: ", "))")
     }
     self.init(descr: descr, fortranOrder: fortranOrder, shape: shape)

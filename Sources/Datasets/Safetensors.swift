@@ -61,7 +61,9 @@ public enum Safetensors {
     let length = try reader.littleEndian(UInt64.self, "the length of the safetensors header")
     guard length <= UInt64(min(headerLimit, reader.remaining)) else {
       throw DataError(
-        "\(name): announces a header of \(length) bytes, expected at most the \(min(headerLimit, reader.remaining)) there are")
+        "\(name): announces a header of \(length) bytes, expected at most the \(min(headerLimit, reader.remaining)) "
+          + "there are"
+      )
     }
     let text = try reader.take(Int(length), "the safetensors header")
     guard text.first == UInt8(ascii: "{") else {
@@ -88,7 +90,8 @@ public enum Safetensors {
       let part = UnsafeRawBufferPointer(rebasing: data[entry.begin..<entry.end])
       let array = NumericArray(shape: entry.shape, elements: try entry.decode(part, file: name))
       if finite, let index = array.firstNonFinite {
-        throw DataError("\(name): tensor \(entry.name) holds NaN or infinity at element \(index), finite values were expected")
+        throw DataError(
+          "\(name): tensor \(entry.name) holds NaN or infinity at element \(index), finite values were expected")
       }
       return SafetensorsFile.StoredTensor(name: entry.name, type: entry.type, array: array)
     }
@@ -136,7 +139,8 @@ private struct Entry {
   let end: Int
 
   static let sizes = [
-    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1,
+    "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2,
+    "U8": 1,
     "BOOL": 1,
   ]
 
@@ -166,7 +170,9 @@ private struct Entry {
     }
     guard offsets[1] - offsets[0] == bytes else {
       throw failure(
-        "lies from \(offsets[0]) to \(offsets[1]), \(offsets[1] - offsets[0]) bytes; its shape \(shapeText(shape)) of \(type) takes \(bytes)")
+        "lies from \(offsets[0]) to \(offsets[1]), \(offsets[1] - offsets[0]) bytes; its shape \(shapeText(shape)) "
+          + "of \(type) takes \(bytes)"
+      )
     }
     (self.name, self.type, self.shape, begin, end) = (name, type, shape, offsets[0], offsets[1])
   }
@@ -189,7 +195,8 @@ private struct Entry {
     case "U8": return .uint8(numbers(UInt8.self))
     default:
       if let index = data.firstIndex(where: { $0 > 1 }) {
-        throw DataError("\(file): tensor \(name): element \(index) of type BOOL is the byte \(data[index]), expected 0 or 1")
+        throw DataError(
+          "\(file): tensor \(name): element \(index) of type BOOL is the byte \(data[index]), expected 0 or 1")
       }
       return .uint8(numbers(UInt8.self))
     }
