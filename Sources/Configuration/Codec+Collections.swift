@@ -22,10 +22,16 @@ extension Codec {
       var result: [Element] = []
       result.reserveCapacity(items.count)
       for (index, item) in items.enumerated() {
-        if let element = report.inside(String(index), of: item, { codec.decode(item, &$0) }) { result.append(element) }
+        // A list in a patch replaces the list beneath, so its items must be whole.
+        let element = report.inside(String(index), of: item) { report in
+          report.partially(false) { codec.decode(item, &$0) }
+        }
+        if let element { result.append(element) }
       }
       return result.count == items.count ? result : nil
-    } encode: { .array($0.compactMap(codec.encode)) }
+    } encode: {
+      .array($0.compactMap(codec.encode))
+    }
   }
 
   /// One value, or a list of such values: `5` is `[5]`. Written as a list.
@@ -38,7 +44,9 @@ extension Codec {
         return nil
       }
       return codec.decode(json, &report).map { [$0] }
-    } encode: { many.encode($0) }
+    } encode: {
+      many.encode($0)
+    }
   }
 
   /// An object with keys of the user's choice; Swift's dictionary. Written in the order of its keys.
@@ -74,6 +82,8 @@ extension Codec {
   public static func optional<Wrapped>(_ codec: Codec<Wrapped>) -> Codec where Value == Wrapped? {
     Codec(.optional(codec.shape)) { json, report in
       json.isNull ? .some(.none) : codec.decode(json, &report).map { .some($0) }
-    } encode: { $0.flatMap(codec.encode) }
+    } encode: {
+      $0.flatMap(codec.encode)
+    }
   }
 }

@@ -8,7 +8,9 @@ public struct Form<Value>: Sendable {
 
   /// A word that stands for one value: `"auto"`.
   public static func word(_ word: String, _ value: Value) -> Form where Value: Equatable & Sendable {
-    Form(shape: .choice([word]), word: word) { json, _ in json.string == word ? value : nil } encode: {
+    Form(shape: .choice([word]), word: word) { json, _ in
+      json.string == word ? value : nil
+    } encode: {
       $0 == value ? .string(word) : nil
     }
   }
@@ -23,7 +25,9 @@ public struct Form<Value>: Sendable {
     _ codec: Codec<Inner>, _ wrap: @escaping @Sendable (Inner) -> Value,
     unwrap: @escaping @Sendable (Value) -> Inner?
   ) -> Form {
-    Form(shape: codec.shape, word: nil) { json, report in codec.decode(json, &report).map(wrap) } encode: {
+    Form(shape: codec.shape, word: nil) { json, report in
+      codec.decode(json, &report).map(wrap)
+    } encode: {
       unwrap($0).flatMap(codec.encode)
     }
   }

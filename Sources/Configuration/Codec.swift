@@ -22,7 +22,11 @@ public struct Codec<Value>: Sendable {
     _ make: @escaping @Sendable (Value) -> New, _ unmake: @escaping @Sendable (New) -> Value
   ) -> Codec<New> {
     let (decode, encode) = (decode, encode)
-    return Codec<New>(shape) { json, report in decode(json, &report).map(make) } encode: { encode(unmake($0)) }
+    return Codec<New>(shape) { json, report in
+      decode(json, &report).map(make)
+    } encode: {
+      encode(unmake($0))
+    }
   }
 }
 
@@ -33,7 +37,9 @@ extension Codec where Value == Bool {
     return Codec(shape) { json, report in
       if json.bool == nil { report.refuse(json, expected: shape) }
       return json.bool
-    } encode: { .bool($0) }
+    } encode: {
+      .bool($0)
+    }
   }
 }
 
@@ -52,7 +58,9 @@ extension Codec where Value == Int {
         return nil
       }
       return integer
-    } encode: { .integer($0) }
+    } encode: {
+      .integer($0)
+    }
   }
 
   /// Any whole number.
@@ -84,7 +92,9 @@ extension Codec where Value == Double {
       }
       if let usual { warnIfUnusual(double, usual: usual, unit: unit, at: json, &report) }
       return double
-    } encode: { .number($0) }
+    } encode: {
+      .number($0)
+    }
   }
 
   /// Any finite number.
@@ -98,7 +108,8 @@ extension Codec where Value == Float {
   public static func number(
     _ allowed: some BoundsConvertible<Double>, unit: String = "", usual: ClosedRange<Double>? = nil
   ) -> Codec {
-    Codec<Double>.number(allowed, unit: unit, usual: usual).mapped({ Float($0) }, { Double($0.description) ?? Double($0) })
+    Codec<Double>.number(allowed, unit: unit, usual: usual).mapped(
+      { Float($0) }, { Double($0.description) ?? Double($0) })
   }
 }
 
@@ -109,13 +120,19 @@ extension Codec where Value == String {
     return Codec(shape) { json, report in
       if json.string == nil { report.refuse(json, expected: shape) }
       return json.string
-    } encode: { .string($0) }
+    } encode: {
+      .string($0)
+    }
   }
 
   /// One of some names, which may be known only at run time.
   public static func choice(_ names: [String]) -> Codec {
     let shape = Shape.choice(names)
-    return Codec(shape) { json, report in readChoice(json, of: names, shape, &report) } encode: { .string($0) }
+    return Codec(shape) { json, report in
+      readChoice(json, of: names, shape, &report)
+    } encode: {
+      .string($0)
+    }
   }
 }
 
@@ -126,13 +143,21 @@ extension Codec where Value: RawRepresentable & CaseIterable & Sendable, Value.R
     let shape = Shape.choice(names)
     return Codec(shape) { json, report in
       readChoice(json, of: names, shape, &report).flatMap { Value(rawValue: $0) }
-    } encode: { .string($0.rawValue) }
+    } encode: {
+      .string($0.rawValue)
+    }
   }
 }
 
 extension Codec where Value == JSON {
   /// Anything: kept as it is.
-  public static var any: Codec { Codec(.any) { json, _ in json } encode: { $0 } }
+  public static var any: Codec {
+    Codec(.any) { json, _ in
+      json
+    } encode: {
+      $0
+    }
+  }
 
   /// Some of the members of what `codec` reads, to be laid over a complete one later (``JSON/merging(_:)``).
   ///
@@ -140,8 +165,10 @@ extension Codec where Value == JSON {
   /// tagged union may leave out the tag: then it is checked against the variant that has most of its keys.
   public static func patch<Whole>(of codec: Codec<Whole>) -> Codec {
     Codec(.patch(codec.shape)) { json, report in
-      report.partially { codec.decode(json, &$0) } == nil ? nil : json
-    } encode: { $0 }
+      report.partially(true) { codec.decode(json, &$0) } == nil ? nil : json
+    } encode: {
+      $0
+    }
   }
 }
 
@@ -168,7 +195,7 @@ private func warnIfUnusual(
   if let other = reciprocals[unit], usual.contains(1 / value) {
     guess = "\(other) instead of \(unit)?"
   } else if !unit.isEmpty, let prefix = prefixes.first(where: { usual.contains(value * $0.0) }) {
-    guess = "\(prefix)\(unit) instead of \(unit)?"
+    guess = "\(prefix.1)\(unit) instead of \(unit)?"
   }
   let range = "\(brief(usual.lowerBound)) … \(brief(usual.upperBound))\(unit.isEmpty ? "" : " \(unit)")"
   report.warn(json, "\(brief(value)) where \(range) is usual", hint: guess)

@@ -10,8 +10,8 @@
 ///
 ///   static let documentation = "A resistive memory cell."
 ///   static let fields: [Field<Device>] = [
-///     Field("onResistance", \.onResistance, .number(1...1e12, unit: "ohm", usual: 1e3...1e7), "Of a cell switched on."),
-///     Field("offResistance", \.offResistance, .number(1...1e12, unit: "ohm"), "Of a cell switched off."),
+///     Field("onResistance", \.onResistance, .number(1...1e12, unit: "ohm", usual: 1e3...1e7), "Switched on."),
+///     Field("offResistance", \.offResistance, .number(1...1e12, unit: "ohm"), "Switched off."),
 ///   ]
 ///
 ///   mutating func check(_ report: inout Report) {
@@ -47,6 +47,9 @@ extension Configurable {
   public static func decode(_ json: JSON) -> Decoded<Self> {
     var report = Report(root: reference, document: json)
     let value = read(json, beside: "$schema", &report)
+    if let address = json["$schema"] {
+      _ = report.inside("$schema", of: address) { Codec.text.decode(address, &$0) }
+    }
     let diagnostics = Diagnostics(errors: report.errors, warnings: report.warnings)
     return Decoded(value: diagnostics.errors.isEmpty ? value : nil, diagnostics: diagnostics)
   }
@@ -55,8 +58,9 @@ extension Configurable {
   public var resolved: JSON { JSON(.object(Self.fields.flatMap { $0.encode(self) })) }
 
   static var reference: ObjectReference {
-    ObjectReference(type: ObjectIdentifier(Self.self), name: String(describing: Self.self), documentation: documentation)
-    {
+    ObjectReference(
+      type: ObjectIdentifier(Self.self), name: String(describing: Self.self), documentation: documentation
+    ) {
       let fields = fields
       let defaults = Self()
       return fields.enumerated().flatMap { $1.entries(group: $0, defaults) }
@@ -162,6 +166,8 @@ extension Codec where Value: Configurable {
         return nil
       }
       return Value.read(json, beside: nil, &report)
-    } encode: { $0.resolved }
+    } encode: {
+      $0.resolved
+    }
   }
 }

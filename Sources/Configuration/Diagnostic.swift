@@ -49,9 +49,12 @@ public struct Diagnostic: Error, Sendable, CustomStringConvertible {
 
   /// The headline, the line of the text, and the caret with the hint.
   public var description: String {
-    guard let source = position.source, !source.isOption else { return hint.isEmpty ? headline : "\(headline); \(hint)" }
+    guard let source = position.source, !source.isOption else {
+      return hint.isEmpty ? headline : "\(headline); \(hint)"
+    }
     let index = source.lineIndex(at: position.offset)
-    let excerpt = Excerpt(of: source.line(index), from: position.offset - source.lineStart(index), length: position.length)
+    let excerpt = Excerpt(
+      of: source.line(index), from: position.offset - source.lineStart(index), length: position.length)
     let number = String(index + 1)
     let gutter = String(repeating: " ", count: max(0, 4 - number.count))
     let blank = String(repeating: " ", count: max(4, number.count))

@@ -58,7 +58,8 @@ public struct Field<Root>: Sendable {
   ///   - property: where the value goes.
   ///   - variants: all there are. A new one is added to this list and nowhere else.
   public static func oneKey<Value>(
-    _ property: WritableKeyPath<Root, Value> & Sendable, of variants: @escaping @Sendable @autoclosure () -> [Variant<Value>]
+    _ property: WritableKeyPath<Root, Value> & Sendable,
+    of variants: @escaping @Sendable @autoclosure () -> [Variant<Value>]
   ) -> Field where Root: Configurable {
     Field(
       names: {
@@ -70,7 +71,8 @@ public struct Field<Root>: Sendable {
         let present = variants.compactMap { variant in json.member(variant.name).map { (variant, $0) } }
         if present.isEmpty {
           if !report.isPartial, !suggested.anyUnknown {
-            report.refuse(json, "lacks a key that says what it is", hint: "expected one of \(listed(variants.map(\.name)))")
+            report.refuse(
+              json, "lacks a key that says what it is", hint: "expected one of \(listed(variants.map(\.name)))")
           }
           return
         }
@@ -93,7 +95,7 @@ public struct Field<Root>: Sendable {
       })
   }
 
-  /// The key `"preset"`: starts from one of the structure's ``Configurable/presets``, over which the other keys are laid.
+  /// The key `"preset"`: starts from one of the structure's ``Configurable/presets``, over which other keys are laid.
   public static func preset(
     _ property: WritableKeyPath<Root, String?> & Sendable, _ documentation: String
   ) -> Field where Root: Configurable {

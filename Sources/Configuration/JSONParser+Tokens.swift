@@ -84,7 +84,8 @@ extension JSONParser {
     case 0x0D:
       index += 1
       if byte == 0x0A { index += 1 }
-    case 0xE2 where bytes[index...].starts(with: [0xE2, 0x80, 0xA8]) || bytes[index...].starts(with: [0xE2, 0x80, 0xA9]):
+    case 0xE2
+    where bytes[index...].starts(with: [0xE2, 0x80, 0xA8]) || bytes[index...].starts(with: [0xE2, 0x80, 0xA9]):
       index += 3
     case 0x80...0xFF: break  // The scalar stands for itself and is copied with the run that follows.
     default: append(letter, to: &text)
@@ -144,7 +145,9 @@ extension JSONParser {
     var isNegative = false
     if byte == UInt8(ascii: "-") || byte == UInt8(ascii: "+") {
       isNegative = byte == UInt8(ascii: "-")
-      if !isNegative, dialect == .strict { throw failure("a sign +", hint: "strict JSON has none", from: start, to: start + 1) }
+      if !isNegative, dialect == .strict {
+        throw failure("a sign +", hint: "strict JSON has none", from: start, to: start + 1)
+      }
       index += 1
     }
     if dialect == .json5 {
@@ -181,7 +184,9 @@ extension JSONParser {
       if index == exponentStart { throw failure("a number whose exponent lacks digits", from: start) }
     }
     let end = index
-    if !bareWord().isEmpty { throw failure("a number with letters behind it", hint: "values are in SI units", from: start) }
+    if !bareWord().isEmpty {
+      throw failure("a number with letters behind it", hint: "values are in SI units", from: start)
+    }
     let text = String(decoding: bytes[start..<end], as: UTF8.self)
     return JSON.Number(double: Double(text) ?? .nan, integer: isWhole ? Int(text) : nil)
   }

@@ -3,7 +3,7 @@ extension JSON {
   public enum Dialect: Sendable {
     /// RFC 8259, as programs write it: safetensors headers, result.json.
     case strict
-    /// JSON5, as people write it: comments, trailing commas, single quotes, bare keys, hexadecimal integers, `+5`, `.5`.
+    /// JSON5, as people write it: comments, trailing commas, single quotes, bare keys, hexadecimals, `+5`, `.5`.
     case json5
   }
 
@@ -18,12 +18,14 @@ extension JSON {
   ///   - text: the text.
   ///   - file: the name errors print.
   ///   - dialect: which texts are accepted.
-  public static func parse(_ text: String, file: String = "text", dialect: Dialect = .json5) throws(Diagnostic) -> JSON {
+  public static func parse(_ text: String, file: String = "text", dialect: Dialect = .json5) throws(Diagnostic) -> JSON
+  {
     try parse(Source(name: file, bytes: Array(text.utf8)), dialect: dialect)
   }
 
   /// Reads bytes that should be UTF-8.
-  public static func parse(_ bytes: [UInt8], file: String = "text", dialect: Dialect = .json5) throws(Diagnostic) -> JSON
+  public static func parse(_ bytes: [UInt8], file: String = "text", dialect: Dialect = .json5) throws(Diagnostic)
+    -> JSON
   {
     try parse(Source(name: file, bytes: bytes), dialect: dialect)
   }
@@ -113,7 +115,8 @@ struct JSONParser {
     case "Infinity" where dialect == .json5: return JSON(.number(JSON.Number(Double.infinity)), at: place)
     case "NaN" where dialect == .json5: return JSON(.number(JSON.Number(Double.nan)), at: place)
     case "": throw failure("\(found()) where a value was expected", from: start)
-    case "True", "TRUE", "yes", "on": throw failure("\(quoted(word)) is no value", hint: "did you mean true?", from: start)
+    case "True", "TRUE", "yes", "on":
+      throw failure("\(quoted(word)) is no value", hint: "did you mean true?", from: start)
     case "False", "FALSE", "no", "off":
       throw failure("\(quoted(word)) is no value", hint: "did you mean false?", from: start)
     case "None", "nil", "undefined":

@@ -9,13 +9,18 @@ extension Configurable {
   ///   - identifier: its `$id`, if it has one.
   public static func schema(title: String, identifier: String? = nil) -> JSON {
     var writer = SchemaWriter()
-    let object = writer.object(reference, tag: nil, isPartial: false, extraKeys: [
-      ("$schema", ["type": "string", "description": "The schema's address, for editors."]),
-      ("extends", [
-        "description": "A document, or several, over which this one is laid.",
-        "anyOf": [["type": "string"], ["type": "array", "items": ["type": "string"]]],
-      ]),
-    ])
+    let object = writer.object(
+      reference, tag: nil, isPartial: false,
+      extraKeys: [
+        ("$schema", ["type": "string", "description": "The schema's address, for editors."]),
+        (
+          "extends",
+          [
+            "description": "A document, or several, over which this one is laid.",
+            "anyOf": [["type": "string"], ["type": "array", "items": ["type": "string"]]],
+          ]
+        ),
+      ])
     var members: [(String, JSON)] = [("$schema", "http://json-schema.org/draft-07/schema#")]
     if let identifier { members.append(("$id", .string(identifier))) }
     members.append(("title", .string(title)))
@@ -58,7 +63,9 @@ private struct SchemaWriter {
   private mutating func property(_ entry: ObjectReference.Entry, isPartial: Bool) -> JSON {
     var description = entry.documentation
     if let unit = entry.shape.unit { description += " Unit: \(unit)." }
-    if let usual = entry.shape.usual { description += " Usual: \(brief(usual.lowerBound)) … \(brief(usual.upperBound))." }
+    if let usual = entry.shape.usual {
+      description += " Usual: \(brief(usual.lowerBound)) … \(brief(usual.upperBound))."
+    }
     var schema = schema(entry.shape, isPartial: isPartial)
     // Draft 07 ignores whatever stands beside a reference.
     if schema["$ref"] != nil { schema = ["allOf": [schema]] }
@@ -75,10 +82,12 @@ private struct SchemaWriter {
     case .any: return [:]
     case .boolean: return ["type": "boolean"]
     case .integer(let bounds, _):
-      return range(type: "integer", bounds.lower.map { .integer($0) }, bounds.upper.map { .integer($0) },
+      return range(
+        type: "integer", bounds.lower.map { .integer($0) }, bounds.upper.map { .integer($0) },
         bounds.excludesLower, bounds.excludesUpper)
     case .number(let bounds, _, _):
-      return range(type: "number", bounds.lower.map { .number($0) }, bounds.upper.map { .number($0) },
+      return range(
+        type: "number", bounds.lower.map { .number($0) }, bounds.upper.map { .number($0) },
         bounds.excludesLower, bounds.excludesUpper)
     case .text: return ["type": "string"]
     case .choice(let names): return ["enum": .array(names.map { .string($0) })]
@@ -125,7 +134,8 @@ private struct SchemaWriter {
     return ["$ref": .string("#/definitions/\(name)")]
   }
 
-  private func range(type: String, _ lower: JSON?, _ upper: JSON?, _ excludesLower: Bool, _ excludesUpper: Bool) -> JSON {
+  private func range(type: String, _ lower: JSON?, _ upper: JSON?, _ excludesLower: Bool, _ excludesUpper: Bool) -> JSON
+  {
     var result: JSON = ["type": .string(type)]
     if let lower { result.set(excludesLower ? "exclusiveMinimum" : "minimum", lower) }
     if let upper { result.set(excludesUpper ? "exclusiveMaximum" : "maximum", upper) }

@@ -22,8 +22,8 @@ extension JSON {
 
   /// The document with what it `extends` beneath it, down to the last.
   ///
-  /// `"extends"` names a document, or several of which the later are laid over the earlier. Every value keeps its place,
-  /// so that errors name the file they stand in.
+  /// `"extends"` names a document, or several of which the later are laid over the earlier. Every value keeps its
+  /// place, so that errors name the file they stand in.
   ///
   /// - Parameter load: reads the document of that name; the second argument is the source that names it, which relative
   ///   paths start from. Documents are told apart by the names of their sources, so `load` should give each file one.

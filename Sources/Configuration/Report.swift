@@ -20,7 +20,6 @@ public struct Report {
   /// The place at hand: keys and indices joined by dots.
   public var currentPath: String { path.joined(separator: ".") }
 
-
   mutating func inside<Result>(_ component: String, of json: JSON, _ body: (inout Report) -> Result) -> Result {
     path.append(component)
     nodes.append(json)
@@ -96,10 +95,10 @@ public struct Report {
     warnings += trial.warnings
   }
 
-  /// The tag of a patch may be left out, as the object beneath has it.
-  mutating func partially<Result>(_ body: (inout Report) -> Result) -> Result {
+  /// Decodes a patch (true), or what must be whole again inside of one (false).
+  mutating func partially<Result>(_ isPatch: Bool, _ body: (inout Report) -> Result) -> Result {
     let before = isPartial
-    isPartial = true
+    isPartial = isPatch
     defer { isPartial = before }
     return body(&self)
   }

@@ -78,3 +78,8 @@ public struct Position: Sendable {
     return source.bytes[start..<end].count { $0 & 0xC0 != 0x80 } + 1
   }
 }
+
+extension Source: CustomReflectable {
+  /// The name alone: debuggers and test reports need not walk through the text byte by byte.
+  public var customMirror: Mirror { Mirror(self, children: ["name": name], displayStyle: .class) }
+}

@@ -35,7 +35,7 @@ struct JSONTests {
       ("[1] 2", "t:1:5  found 2 after the end of the value"),
       ("[\"abc\n\"]", "t:1:2  the line ends inside this text"),
       ("\"abc", "t:1:1  the file ends inside this text"),
-      ("\"\\", "t:1:1  the file ends inside this text"),
+      ("\"\\", "t:1:2  the file ends inside a text"),
       (#""\ud800""#, "t:1:2  half of a surrogate pair"),
       (#""\u12g4""#, "t:1:2  an escape that lacks its 4 hexadecimal digits"),
       (#""\8""#, "t:1:2  an unknown escape in a text"),
@@ -54,11 +54,7 @@ struct JSONTests {
   func syntaxErrors(text: String, expected: String) {
     #expect(throws: Diagnostic.self) { try JSON.parse(text, file: "t") }
     do { _ = try JSON.parse(text, file: "t") } catch {
-      if text == "\"\\" {
-        #expect(error.headline.contains("the file ends inside a text"))
-      } else {
-        #expect(error.headline == expected)
-      }
+      #expect(error.headline == expected)
     }
   }
 
@@ -85,11 +81,14 @@ struct JSONTests {
   func depth() throws {
     func nested(_ depth: Int) -> String { String(repeating: "[", count: depth) + String(repeating: "]", count: depth) }
     _ = try JSON.parse(nested(JSON.depthLimit))
-    #expect(throws: Diagnostic.self) { try JSON.parse(nested(JSON.depthLimit + 1)) }
-    #expect(throws: Diagnostic.self) { try JSON.parse(String(repeating: "{\"a\":[", count: 1_000_000)) }
+    for text in [nested(JSON.depthLimit + 1), String(repeating: "{\"a\":[", count: 1_000_000)] {
+      #expect(throws: Diagnostic.self) { try JSON.parse(text) }
+    }
   }
 
-  @Test("numbers keep their bits", arguments: [0.1, 1e-7, .leastNonzeroMagnitude, 1.7976931348623157e308, 1e16, 123456.789, -0.0, 2.5])
+  @Test(
+    "numbers keep their bits",
+    arguments: [0.1, 1e-7, .leastNonzeroMagnitude, 1.7976931348623157e308, 1e16, 123456.789, -0.0, 2.5])
   func doubles(value: Double) throws {
     let read = try JSON.parse(JSON.number(value).written(), dialect: .strict)
     #expect(read.double?.bitPattern == value.bitPattern)
@@ -103,7 +102,9 @@ struct JSONTests {
       "inner": ["key": ["deep": 1.5, "text": "line\nline"]],
     ]
     let text = json.written(pretty: true)
-    #expect(text.hasPrefix("{\n  \"name\": \"a\",\n  \"short\": [1, 2, 3],\n  \"empty\": [],\n  \"none\": {},\n  \"long\": [\n    0,"))
+    #expect(
+      text.hasPrefix(
+        "{\n  \"name\": \"a\",\n  \"short\": [1, 2, 3],\n  \"empty\": [],\n  \"none\": {},\n  \"long\": [\n    0,"))
     #expect(text.contains(#"  "inner": { "key": { "deep": 1.5, "text": "line\nline" } }"#))
     #expect(text.split(separator: "\n").allSatisfy { $0.count <= 100 })
     #expect(try JSON.parse(text, dialect: .strict) == json)
