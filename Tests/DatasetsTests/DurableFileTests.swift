@@ -72,6 +72,20 @@ struct DurableFileTests {
     }
   }
 
+  @Test("a folder that looks like an unfinished file, and a folder full of them, are refused with a sentence")
+  func strangeLeftovers() throws {
+    try withTemporaryFolder { folder in
+      for attempt in 0..<10_000 {
+        let path = folder + "/.x.\(getpid())-\(attempt)" + DurableFile.temporarySuffix
+        try #require(FileManager.default.createFile(atPath: path, contents: nil))
+      }
+      #expect(refusal { try DurableFile.write("new", to: folder + "/x") }.contains("holds 10000 unfinished files"))
+      #expect(try DurableFile.removeStale(in: folder) == 10_000)
+      try DurableFile.makeFolders(folder + "/.y" + DurableFile.temporarySuffix)
+      #expect(refusal { try DurableFile.removeStale(in: folder) }.contains("cannot remove this unfinished file"))
+    }
+  }
+
   @Test("a leftover with the very same temporary name does not stand in the way")
   func collision() throws {
     try withTemporaryFolder { folder in

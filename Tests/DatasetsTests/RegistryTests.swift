@@ -117,6 +117,17 @@ struct RegistryTests {
     }
   }
 
+  @Test("images of another size than the set's are refused")
+  func wrongShape() throws {
+    try withTemporaryFolder { folder in
+      let images = [0, 0, 8, 3, 0, 0, 7, 5, 0, 0, 0, 1, 0, 0, 0, 1] + [UInt8](repeating: 0, count: 1797)
+      try DurableFile.write(images, to: folder + "/digits8x8-images.idx3-ubyte")
+      try DurableFile.write([0, 0, 8, 1, 0, 0, 7, 5] + images[16...], to: folder + "/digits8x8-labels.idx1-ubyte")
+      let sentence = refusal { try DatasetRegistry.digits.load(folder: folder) }
+      #expect(sentence.hasSuffix("samples of 1×1×1 were found, digits has 8×8×1"), "\(sentence)")
+    }
+  }
+
   @Test("every entry is complete: names, classes, files with checksums")
   func entries() {
     #expect(Set(DatasetRegistry.names).count == DatasetRegistry.all.count)
