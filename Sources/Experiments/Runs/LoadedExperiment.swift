@@ -78,6 +78,6 @@ public struct LoadedExperiment {
 /// CSV tables, written whole or not at all.
 enum CSVText {
   static func write(_ header: [String], _ rows: [[String]], to path: String) throws {
-    try DurableFile.write(CSV.text([header] + rows), to: path)
+    try CSV.write(CSVTable(header: header, rows: rows), to: path)
   }
 }
