@@ -9,18 +9,20 @@ One process serves one thread count (PyTorch's pools do not change size reliably
 
     in   run <net> <layout> <threads> <seconds>        net: lenet5, vgg8, mlp     layout: nchw, nhwc
     out  {"net": …, "samplesPerSecond": median over steps, "best": fastest step, "mean": all steps over all time,
-          "cpuSamplesPerSecond": median by process CPU time, "steps": …, "othersCores": cores busy with other processes}
+          "cpuSamplesPerSecond": median by process CPU time, "steps": …,
+          "othersCores": cores busy with other processes}
     in   quit (or end of input)
 
 and says {"ready": true, …} first; a request it cannot serve is answered {"error": …}. A net is built and warmed up at
 its first `run`, outside the clock. Answers alone go to stdout.
 
 What is fastest for PyTorch here, measured: the fused SGD (`--optimizer` has the others, level or up to 10 % slower),
-gradients set to None, denormals flushed, NHWC as channels_last for weights and input. `--compile` asks for torch.compile
-(needs a C++ compiler and a minute to warm up): slower for all three nets, by 10 to 45 %, so it is off.
+gradients set to None, denormals flushed, NHWC as channels_last for weights and input. `--compile` asks for
+torch.compile (needs a C++ compiler and a minute to warm up): slower for all three nets, by 10 to 45 %, so it is off.
 
 Two threads are only comparable on a quiet machine: PyTorch's OpenMP threads spin at every barrier, and with one other
-busy process the median falls up to a hundredfold (mlp). Repeat a run whose othersCores is above some 0.05, for either program.
+busy process the median falls up to a hundredfold (mlp). Repeat a run whose othersCores is above some 0.05, for either
+program.
 """
 import argparse
 import json
@@ -77,7 +79,8 @@ class Trainer:
         torch.manual_seed(1)
         model, shape = NETS[net]()
         self.model = model.to(memory_format=LAYOUTS[layout])
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9, **OPTIMIZERS[options.optimizer])
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(), lr=0.01, momentum=0.9, **OPTIMIZERS[options.optimizer])
         self.loss = nn.CrossEntropyLoss()
         self.forward = torch.compile(self.model) if options.compile else self.model
         self.batches = [
@@ -127,8 +130,8 @@ def main():
     def answer(**what):
         print(json.dumps(what), flush=True)
 
-    answer(ready=True, torch=torch.__version__, threads=options.threads, capability=torch.backends.cpu.get_cpu_capability(),
-           optimizer=options.optimizer, compiled=options.compile)
+    answer(ready=True, torch=torch.__version__, threads=options.threads,
+           capability=torch.backends.cpu.get_cpu_capability(), optimizer=options.optimizer, compiled=options.compile)
     for line in sys.stdin:
         words = line.split()
         if not words:
@@ -141,7 +144,8 @@ def main():
                 raise ValueError
             threads, seconds = int(threads), float(seconds)
         except ValueError:
-            answer(error=f"expected `run <{'|'.join(NETS)}> <{'|'.join(LAYOUTS)}> <threads> <seconds>`, found `{line.strip()}`")
+            form = f"run <{'|'.join(NETS)}> <{'|'.join(LAYOUTS)}> <threads> <seconds>"
+            answer(error=f"expected `{form}`, found `{line.strip()}`")
             continue
         if threads != options.threads:
             answer(error=f"this process was started with --threads {options.threads}, asked for {threads}")
