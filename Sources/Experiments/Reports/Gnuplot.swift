@@ -83,7 +83,7 @@ enum Gnuplot {
         if case .exited(0) = result.terminationStatus {
           box.result = .success(result.standardOutput)
         } else {
-          let message = (result.standardError ?? "").split(separator: "\n").last.map(String.init) ?? "no message"
+          let message = result.standardError.split(separator: "\n").last.map(String.init) ?? "no message"
           box.result = .failure(Problem(sentence: "gnuplot failed, so there are no figures: \(message)"))
         }
       } catch {

@@ -21,14 +21,7 @@ public struct LoadedExperiment {
   ) throws {
     let bytes = try FileBytes.read(path, limit: 64 << 20)
     folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-    var json: JSON
-    do {
-      json = try JSON.parse(bytes, file: path)
-      json = try json.extended { (name, from) throws(Diagnostic) in try Self.base(name, from) }
-      for option in options { json = try json.setting(option: option) }
-    } catch let diagnostic as Diagnostic {
-      throw Diagnostics(errors: [diagnostic])
-    }
+    var json = try Self.document(bytes, path, options)
     if let seed { json.set("seed", .integer(Int(clamping: seed))) }
     let decoded = ExperimentConfiguration.decode(json)
     var diagnostics = decoded.diagnostics
@@ -44,6 +37,17 @@ public struct LoadedExperiment {
     }
     if !errors.isEmpty { throw Diagnostics(errors: errors, footer: diagnostics.footer) }
     warnings = diagnostics
+  }
+
+  private static func document(_ bytes: [UInt8], _ path: String, _ options: [String]) throws -> JSON {
+    do throws(Diagnostic) {
+      var json = try JSON.parse(bytes, file: path)
+      json = try json.extended(load: base)
+      for option in options { json = try json.setting(option: option) }
+      return json
+    } catch {
+      throw Diagnostics(errors: [error])
+    }
   }
 
   private static func base(_ name: String, _ from: Source?) throws(Diagnostic) -> JSON {
