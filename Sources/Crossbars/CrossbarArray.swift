@@ -101,7 +101,7 @@ public final class CrossbarArray: WeightArray {
     let isDue = refreshedAt < 0 || (interval > 0 && step - refreshedAt >= interval)
     guard isDue else { return }
     try refresh(pool: pool)
-    refreshedAt = step
+    refreshedAt = max(step, 0)
     if case .automatic = parameters.converters.adcRange, parameters.converters.adcBits > 0 {
       forwardRange = 0
       backwardRange = 0

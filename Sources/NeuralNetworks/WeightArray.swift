@@ -84,7 +84,8 @@ public protocol WeightArray: AnyObject {
   /// Scratch floats that a read of `rows` vectors wants.
   func scratchFloats(rows: Int) -> Int
 
-  /// Called before a batch is read: refresh what is derived from the devices. `step` counts updates since the start.
+  /// Called before a batch is read: refresh what is derived from the devices. `step` counts updates since the start; −1
+  /// reads the array as it is, refreshed only if it never was.
   func prepare(step: Int, workers: Int, pool: ThreadPool) throws
 
   /// True while converter ranges have yet to be set by a calibrating pass: those of forward reads, and of backward

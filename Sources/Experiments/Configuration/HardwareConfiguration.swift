@@ -33,7 +33,7 @@ extension HardwareConfiguration {
 }
 
 /// Every kind of hardware, by the name a configuration gives it.
-private let hardwareVariants: @Sendable () -> [Variant<any HardwareConfiguration>] = {
+let hardwareVariants: @Sendable () -> [Variant<any HardwareConfiguration>] = {
   [
     Variant("digital", DigitalConfiguration.self) { $0 },
     Variant("crossbar", CrossbarConfiguration.self) { $0 },

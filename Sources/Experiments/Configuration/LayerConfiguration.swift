@@ -12,8 +12,10 @@ public protocol LayerConfiguration: Configurable {
 }
 
 /// How a layer is written: `"relu"`, or an object whose `kind` says which.
-let layerCodec = Codec<any LayerConfiguration>.tagged(
-  "Layer", shorthand: true,
+let layerCodec = Codec<any LayerConfiguration>.tagged("Layer", shorthand: true, layerVariants())
+
+/// Every layer, by its kind.
+let layerVariants: @Sendable () -> [Variant<any LayerConfiguration>] = {
   [
     Variant("conv2d", ConvolutionConfiguration.self) { $0 },
     Variant("linear", LinearConfiguration.self) { $0 },
@@ -26,7 +28,8 @@ let layerCodec = Codec<any LayerConfiguration>.tagged(
     Variant("flatten", FlattenConfiguration.self) { $0 },
     Variant("residual", ResidualConfiguration.self) { $0 },
     Variant("branch", BranchConfiguration.self) { $0 },
-  ])
+  ]
+}
 
 /// Adds a list of layers; unnamed ones are called after their kind and place.
 func addLayers(_ layers: [any LayerConfiguration], to builder: inout ModelBuilder, prefix: String) throws {

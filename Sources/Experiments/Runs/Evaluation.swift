@@ -85,12 +85,12 @@ final class Evaluator {
   /// One pass over all samples in their order.
   ///
   /// - Parameters:
-  ///   - step: the update that the arrays are read at.
+  ///   - step: the update that the arrays are read at; nil reads them as they are, without a refresh that is due.
   ///   - each: sees every batch's outputs, [samples, classes].
   /// - Returns: the mean loss and the scores.
   /// - Throws: `Interruption`; what refreshing an array throws.
   func run(
-    step: Int = 0, progress: Progress? = nil, each: (UnsafePointer<Float>, Int) throws -> Void = { _, _ in }
+    step: Int?, progress: Progress? = nil, each: (UnsafePointer<Float>, Int) throws -> Void = { _, _ in }
   ) throws -> (loss: Double, scores: ClassificationScores) {
     let n = source.images.count
     let count = networks[0].output.shape.count
@@ -103,11 +103,11 @@ final class Evaluator {
       var outputs: [UnsafePointer<Float>] = []
       for w in workspaces {
         source.fill(w.input, indices, globalSample: UInt64(first))
-        try w.prepareArrays(step: step)
+        try w.prepareArrays(step: step ?? -1)
         if w.needsCalibration(training: false) {
-          w.calibrate(samples: indices.count, backward: false, step: step, globalSample: UInt64(first))
+          w.calibrate(samples: indices.count, backward: false, step: step ?? 0, globalSample: UInt64(first))
         }
-        w.forward(samples: indices.count, training: false, step: step, globalSample: UInt64(first))
+        w.forward(samples: indices.count, training: false, step: step ?? 0, globalSample: UInt64(first))
         outputs.append(UnsafePointer(w.output))
       }
       var result = outputs[0]

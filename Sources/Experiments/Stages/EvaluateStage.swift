@@ -31,7 +31,7 @@ public struct EvaluateStage: EnsembleStage {
       target.networks, target.configuration.combine, images, run.dataConfiguration(context.stage.dataset),
       batch: batchSize, seed: run.configuration.seed, pool: run.pool)
     run.progress.begin("\(context.label) \(target.name)", total: images.count, unit: "samples")
-    let (loss, scores) = try evaluator.run(step: Int.max / 2, progress: run.progress)
+    let (loss, scores) = try evaluator.run(step: nil, progress: run.progress)
     context.result.metrics = scores.metrics + [("loss", loss)]
     let names = set.classNames
     context.result.tables.append((
@@ -93,7 +93,7 @@ public struct PredictStage: EnsembleStage {
       batch: batchSize, seed: run.configuration.seed, pool: run.pool)
     var logits: [Float] = []
     run.progress.begin("\(context.label) \(target.name)", total: images.count, unit: "samples")
-    let (_, scores) = try evaluator.run(step: Int.max / 2, progress: run.progress) { outputs, samples in
+    let (_, scores) = try evaluator.run(step: nil, progress: run.progress) { outputs, samples in
       logits += UnsafeBufferPointer(start: outputs, count: samples * set.classes)
     }
     let path = run.outputPath(output ?? "\(target.name)-\(context.label).npy")
