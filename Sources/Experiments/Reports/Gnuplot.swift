@@ -46,7 +46,7 @@ enum Gnuplot {
 
   private static func script(_ f: Figure) -> String {
     var s = """
-      set terminal svg size 720,440 dynamic enhanced font "sans,13"
+      set terminal svg size 720,440 dynamic enhanced font "sans,13" background rgb "white"
       set encoding utf8
       set title \(quoted(f.title)) noenhanced
       set xlabel \(quoted(f.xLabel)) noenhanced
@@ -54,7 +54,7 @@ enum Gnuplot {
       set grid lc rgb "#cccccc"
       set border 3
       set tics nomirror
-      set key outside right top noenhanced
+      set key below noenhanced
 
       """
     for (i, line) in f.lines.enumerated() {
