@@ -39,7 +39,7 @@ let package = Package(
       dependencies: ["Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"]),
-    .testTarget(name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "Datasets"], resources: [.copy("Fixtures")]),
+    .testTarget(name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "Datasets", "LinearAlgebra", "CKernels"], resources: [.copy("Fixtures")]),
     .testTarget(name: "CrossbarsTests", dependencies: ["Crossbars", "Configuration"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration"]),

@@ -123,6 +123,7 @@ ATTRIBUTES static void NAME(scatterPatches)(const CKPatches *g, const float *pat
 ATTRIBUTES static void NAME(foldPatches)(int height, int width, int channels, int kernelHeight, int kernelWidth,
                                          int stride, int padding, int outputHeight, int outputWidth,
                                          const float *patches, int ld, float *dx) {
+  const float *end = dx + (size_t)height * width * channels;
   for (int iy = 0; iy < height; iy++)
     for (int ix = 0; ix < width; ix++, dx += channels)
       for (int c = 0; c < channels; c += LANES) {
@@ -137,9 +138,8 @@ ATTRIBUTES static void NAME(foldPatches)(int height, int width, int channels, in
                                            (ky * kernelWidth + kx) * channels + c);
           }
         }
-        const int last = iy == height - 1 && ix == width - 1;
-        // What is written past a pixel's channels is overwritten by the next pixel.
-        NAME(setPart)(dx + c, sum, last ? channels - c : LANES);
+        // What is written past a pixel's channels is overwritten by the next pixels.
+        NAME(setPart)(dx + c, sum, end - dx - c < LANES ? channels - c : LANES);
       }
 }
 
@@ -204,14 +204,14 @@ typedef int32_t NAME(Mask) __attribute__((vector_size(4 * LANES), aligned(4), ma
 typedef uint8_t NAME(Bytes) __attribute__((vector_size(LANES), aligned(1), may_alias));
 
 // The window of 2 × 2, LANES channels at a time. What is written past a pixel's channels is overwritten by the next
-// pixel; the last one is written exactly. Reads up to seven floats past the image.
+// pixels; the last ones are written exactly. Reads up to seven floats past the image.
 ATTRIBUTES static void NAME(maxPool2)(int channels, int width, int stride, int outputWidth, int rows, const float *image,
                                       float *y, uint8_t *winner) {
   const size_t line = (size_t)width * channels;
+  const float *end = y + (size_t)rows * outputWidth * channels;
   for (int oy = 0; oy < rows; oy++)
     for (int ox = 0; ox < outputWidth; ox++, y += channels, winner += channels) {
       const float *corner = image + (size_t)oy * stride * line + (size_t)ox * stride * channels;
-      const int last = oy == rows - 1 && ox == outputWidth - 1;
       for (int c = 0; c < channels; c += LANES) {
         const float *p = corner + c;
         NAME(Mask) m = *(const NAME(Mask) *)p, w = {0};
@@ -222,8 +222,8 @@ ATTRIBUTES static void NAME(maxPool2)(int channels, int width, int stride, int o
           w = (larger & k) | (~larger & w);
         }
         const NAME(Bytes) b = __builtin_convertvector(w, NAME(Bytes));
-        if (last && channels - c < LANES) {
-          for (int j = 0; j < channels - c; j++) {
+        if (end - y - c < LANES) {
+          for (int j = 0; j < channels - c && j < LANES; j++) {
             y[c + j] = ((NAME(Vector))m)[j];
             winner[c + j] = b[j];
           }
@@ -264,19 +264,21 @@ ATTRIBUTES static void NAME(maxPool)(int channels, int width, int kernel, int st
 ATTRIBUTES static void NAME(maxPoolBackward2)(int channels, int width, int stride, int outputWidth, int rows,
                                               const float *dy, const uint8_t *winner, float *dimage) {
   const size_t line = (size_t)width * channels;
+  const size_t count = (size_t)rows * outputWidth * channels;
+  // One past the last pixel of the last window.
+  const float *end = dimage + ((size_t)(rows - 1) * stride + 1) * line + ((size_t)(outputWidth - 1) * stride + 2) * channels;
   for (int oy = 0; oy < rows; oy++)
     for (int ky = 0; ky < 2; ky++)
       for (int ox = 0; ox < outputWidth; ox++) {
         const size_t from = ((size_t)oy * outputWidth + ox) * channels;
         float *pixel = dimage + ((size_t)oy * stride + ky) * line + (size_t)ox * stride * channels;
-        const int final = oy == rows - 1 && ox == outputWidth - 1;
         for (int kx = 0; kx < 2; kx++, pixel += channels)
           for (int c = 0; c < channels; c += LANES) {
             const int n = channels - c < LANES ? channels - c : LANES;
             NAME(Mask) keep;
             UNROLL for (int j = 0; j < LANES; j++) keep[j] = j < n ? -1 : 0;
             NAME(Mask) g, w;
-            if (final && n < LANES) {
+            if (from + c + LANES > count) {
               g = (NAME(Mask))NAME(part)(dy + from + c, n);
               UNROLL for (int j = 0; j < LANES; j++) w[j] = j < n ? winner[from + c + j] : 0;
             } else {
@@ -284,7 +286,7 @@ ATTRIBUTES static void NAME(maxPoolBackward2)(int channels, int width, int strid
               w = __builtin_convertvector(*(const NAME(Bytes) *)(winner + from + c), NAME(Mask));
             }
             g &= keep & (w == 2 * ky + kx);
-            NAME(setPart)(pixel + c, (NAME(Vector))g, final && ky == 1 ? n : LANES);
+            NAME(setPart)(pixel + c, (NAME(Vector))g, end - pixel - c < LANES ? n : LANES);
           }
       }
 }
