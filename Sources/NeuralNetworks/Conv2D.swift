@@ -122,7 +122,7 @@ public final class Conv2D: Layer {
       patch = c.weight.patch.count
       let perLine = output.width * patch
       let perSample = output.height * perLine
-      keeps = !isPlain && perSample * c.groups <= Conv2D.keptFloats
+      keeps = !isPlain && !c.takesGradientInPlace && perSample * c.groups <= Conv2D.keptFloats
       if keeps {
         // A kept piece is one block: its rows lie together.
         blockSamples = Workspace.pieceSize
@@ -160,7 +160,7 @@ public final class Conv2D: Layer {
     }
     let array = weight.arrays.map { $0.scratchFloats(rows: g.isPlain ? Workspace.pieceSize * output.pixels : g.blockRows) }
     let block = g.blockRows * g.patch + Self.slack
-    m.scratchFloats = (array.max() ?? 0) + 2 * block + g.paddedFloats + Self.slack
+    m.scratchFloats = (array.max() ?? 0) + max(2 * block, weight.count + 2 * Self.slack) + g.paddedFloats + Self.slack
     if g.keeps { m.savedFloats = output.pixels * g.patch * groups }
     return m
   }
@@ -292,12 +292,13 @@ public final class Conv2D: Layer {
     let arrayScratch = gradientBlock + g.blockRows * g.patch + Self.slack
     let groupOutputs = outputs / groups
     let groupWeights = groupOutputs * g.patch
+    if let dW, takesGradientInPlace { directWeightGradient(p, dW, transposed: block) }
     var isFirst = p.startsGradient
     var sample = 0
     while sample < p.samples {
       let count = min(g.blockSamples, p.samples - sample)
       // Gradient of the weights: patches again (or as kept), then dyᵀ · patches.
-      if let dW {
+      if let dW, !takesGradientInPlace {
         var line = 0
         while line < g.output.height {
           let lines = min(g.blockLines, g.output.height - line)

@@ -26,6 +26,7 @@ public final class DigitalArray: WeightArray {
     precondition(workers <= Self.workers)
   }
   public func needsCalibration(training: Bool) -> Bool { false }
+  public func finishCalibration(training: Bool) {}
 
   public func forward(
     _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ y: UnsafeMutablePointer<Float>, _ ldy: Int,

@@ -61,24 +61,15 @@ extension Conv2D {
   /// The bias's gradient has been added already.
   func directBackward(_ p: Piece) {
     let g = geometry
-    let line = g.paddedWidth * channels
     let n = weight.inputs
     let transposed = p.scratch + g.paddedFloats + Self.slack
     let patches = transposed + weight.count + Self.slack
     let panels = p.shared + kernels.panelFloats(Int32(n), Int32(outputs))
     let dW = p.gradient(weight)
     let dx = p.inputGradient()
+    if let dW { directWeightGradient(p, dW, transposed: transposed) }
     for s in 0..<p.samples {
       let dy = UnsafePointer(p.outputGradient + s * g.output.count)
-      if dW != nil {
-        let image = framed(p, s)
-        for ky in 0..<kernelSize.height {
-          kernels.outerProducts(
-            Int32(run), Int32(outputs), Int32(g.output.height), stride * line, g.output.width * outputs,
-            Int32(g.output.width), image + ky * line, stride * channels, dy, outputs,
-            transposed + ky * run * outputs, outputs, s == 0 ? 1 : 0)
-        }
-      }
       if let dx {
         kernels.multiplyPanels(
           Int32(g.output.pixels), dy, outputs, 1, Int32(outputs), 0, panels, Int32(n), patches, patchLine,
@@ -90,7 +81,29 @@ extension Conv2D {
       }
     }
     if dx != nil { array.countReads(backward: p.samples * g.output.pixels, worker: p.worker) }
-    guard let dW else { return }
+  }
+
+  /// Whether the weights' gradient is taken from the image in place, whatever the array.
+  var takesGradientInPlace: Bool {
+    groups == 1 && dilation == 1 && kernelSize != (1, 1) && outputs <= 64 && weight.inputs <= 1024
+  }
+
+  /// dW (+)= the outer products of the padded images' runs and dy.
+  /// - transposed: scratch for [patch, outputs]; frames go to the start of the piece's scratch.
+  func directWeightGradient(_ p: Piece, _ dW: UnsafeMutablePointer<Float>, transposed: UnsafeMutablePointer<Float>) {
+    let g = geometry
+    let line = g.paddedWidth * channels
+    let n = weight.inputs
+    for s in 0..<p.samples {
+      let dy = UnsafePointer(p.outputGradient + s * g.output.count)
+      let image = framed(p, s)
+      for ky in 0..<kernelSize.height {
+        kernels.outerProducts(
+          Int32(run), Int32(outputs), Int32(g.output.height), stride * line, g.output.width * outputs,
+          Int32(g.output.width), image + ky * line, stride * channels, dy, outputs,
+          transposed + ky * run * outputs, outputs, s == 0 ? 1 : 0)
+      }
+    }
     for o in 0..<outputs {
       let to = dW + o * n
       if p.startsGradient {

@@ -311,6 +311,9 @@ public final class Workspace {
     forward(
       samples: min(samples, Self.pieceSize), training: false, step: step, globalSample: globalSample, loss: backward)
     if backward { self.backward(wantsParameterGradient: false) }
+    for node in model.nodes {
+      for w in node.layer.weights { for a in w.arrays { a.finishCalibration(training: backward) } }
+    }
   }
 
   /// True when some array wants a calibrating pass.
