@@ -36,7 +36,7 @@ let package = Package(
       ]),
     .executableTarget(
       name: "simengine",
-      dependencies: ["Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: ["Configuration", "Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"]),
     .testTarget(

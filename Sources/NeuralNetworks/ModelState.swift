@@ -34,7 +34,11 @@ extension Model {
     for node in nodes {
       for w in node.layer.weights {
         let tensor = try take("\(node.name).\(w.name)", w.count)
-        try w.program(w.matrix(fromTorch: tensor), pool: pool)
+        let matrix: Tensor
+        do { matrix = try w.matrix(fromTorch: tensor) } catch let error as ModelError {
+          throw ModelError("\(node.name).\(error.description)")
+        }
+        try w.program(matrix, pool: pool)
       }
       for p in node.layer.parameters { p.tensor = try take("\(node.name).\(p.name)", p.count).reshaped([p.count]) }
       for b in node.layer.buffers {

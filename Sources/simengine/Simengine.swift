@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Experiments
 import Glibc
 
@@ -43,9 +44,28 @@ struct Failure: Error {
         print(text)
         exit(0)
       }
-      complain(text)
+      complain(unknownCommand(text) ?? text)
       exit(2)
     }
+  }
+
+  /// Says which command was probably meant.
+  private static func unknownCommand(_ text: String) -> String? {
+    guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"),
+      text.contains("Unexpected argument '\(word)'")
+    else { return nil }
+    var names: [String] = []
+    for command in Simengine.configuration.subcommands where command.configuration.shouldDisplay {
+      if let name = command.configuration.commandName { names.append(name) }
+    }
+    guard !names.contains(word) else { return nil }
+    return "\(word): no such command; \(didYouMean(word, among: names)) · simengine --help"
+  }
+
+  /// What is suspicious in a configuration that is accepted.
+  static func warn(_ all: Diagnostics...) {
+    let warnings = all.flatMap(\.warnings)
+    if !warnings.isEmpty { complain("\(Diagnostics(errors: [], warnings: warnings))") }
   }
 
   static func complain(_ text: String) {

@@ -67,6 +67,10 @@ public struct ExportStage: Stage {
   public var kind: String { "export" }
   public var needsData: Bool { false }
 
+  public func outputPaths(label: String, models: [String]) -> [String] {
+    output.map { [$0] } ?? models.map { "\($0)-\(label).safetensors" }
+  }
+
   public func check(
     _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
     _ report: inout Report
