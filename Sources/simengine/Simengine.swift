@@ -52,7 +52,7 @@ struct Failure: Error {
   /// Says which command was probably meant.
   private static func unknownCommand(_ text: String) -> String? {
     guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"),
-      text.contains("Unexpected argument '\(word)'")
+      text.contains("Unexpected argument '\(word)'") || text.contains("unexpected arguments: '\(word)'")
     else { return nil }
     var names: [String] = []
     for command in Simengine.configuration.subcommands where command.configuration.shouldDisplay {

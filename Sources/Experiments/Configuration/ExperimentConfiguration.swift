@@ -80,7 +80,8 @@ public struct ExperimentConfiguration: Configurable {
         report.error(
           isLater ? "\"\(reference)\" is named after this model, or is this model" : "\"\(reference)\" is no model",
           at: "\(at).\(key)",
-          hint: isLater ? "models are made in the order written: put it first" : didYouMean(reference, among: before))
+          hint: isLater ? "models are made in the order written: put it first"
+            : before.isEmpty ? "no model is named before this one" : didYouMean(reference, among: before))
       }
       if let from = m.from, let original = models.first(where: { $0.key == from }), !original.value.ensemble.isEmpty {
         report.error("\"\(from)\" is an ensemble, which cannot be copied", at: "\(at).from")

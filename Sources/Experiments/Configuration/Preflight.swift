@@ -110,7 +110,8 @@ private struct Preflight {
     } catch {
       let sentence = "\(error)"
       let file = data.paths.first { sentence.hasPrefix(loaded.resolve($0.path) + ":") }
-      refuse(sentence, at: file.map { "\(place).\($0.key)" } ?? (data.dataset == nil ? place : "\(place).dataset"))
+      let key = sentence.contains("validation") ? "validation" : data.limit != nil && sentence.contains("limit") ? "limit" : "dataset"
+      refuse(sentence, at: file.map { "\(place).\($0.key)" } ?? (data.dataset == nil && key == "dataset" ? place : "\(place).\(key)"))
       return
     }
     let found: (shape: [Int], classes: Int, train: Int, test: Int, hasValidation: Bool)
@@ -310,7 +311,8 @@ private struct Preflight {
         do throws(Diagnostic) {
           let point = try document.setting(path: path, to: value)
           guard let error = ExperimentConfiguration.decode(point).diagnostics.errors.first else { continue }
-          errors.append(complain("\(error.path): \(error.message)", error.hint, value.position))
+          let sentence = "\(error.path): \(error.message)"
+          if errors.last?.message != sentence { errors.append(complain(sentence, error.hint, value.position)) }
         } catch {
           errors.append(complain(error.message, error.hint, member?.keyPosition ?? value.position))
           break
