@@ -319,27 +319,41 @@ ATTRIBUTES static uint64_t NAME(quantizeRows)(size_t rows, size_t n, const float
                                           float range, float *restrict q, size_t ldq, float *restrict scales) {
   uint64_t clipped = 0;
   const float up = levels > 0 ? levels : 1.f, down = 1.f / up;
+  const size_t whole = n / 8 * 8;
   for (size_t r = 0; r < rows; r++, x += ldx, q += ldq) {
+    // A last, overlapping block of eight instead of a tail: patches are rarely multiples of eight.
     float scale = range;
     if (range == 0) {
       float m8[8] = {0};
-      size_t j = 0;
-      for (; j + 8 <= n; j += 8)
+      for (size_t j = 0; j < whole; j += 8)
         for (int l = 0; l < 8; l++) {
           float a = __builtin_fabsf(x[j + l]);
           m8[l] = a > m8[l] ? a : m8[l];
         }
-      for (int l = 0; l < 8; l++) scale = m8[l] > scale ? m8[l] : scale;
-      for (; j < n; j++) {
-        float a = __builtin_fabsf(x[j]);
-        scale = a > scale ? a : scale;
-      }
+      if (n >= 8)
+        for (int l = 0; l < 8; l++) {
+          float a = __builtin_fabsf(x[n - 8 + l]);
+          m8[l] = a > m8[l] ? a : m8[l];
+        }
+      else
+        for (size_t j = 0; j < n; j++) {
+          float a = __builtin_fabsf(x[j]);
+          m8[0] = a > m8[0] ? a : m8[0];
+        }
+      for (int l = 0; l < 4; l++) m8[l] = m8[l + 4] > m8[l] ? m8[l + 4] : m8[l];
+      for (int l = 0; l < 2; l++) m8[l] = m8[l + 2] > m8[l] ? m8[l + 2] : m8[l];
+      scale = m8[1] > m8[0] ? m8[1] : m8[0];
     }
     scales[r] = scale;
-    const float inverse = scale > 0 ? up / scale : 0.f;
-    if (levels > 0 && range == 0)
-      for (size_t j = 0; j < n; j++) q[j] = ((x[j] * inverse + MAGIC) - MAGIC) * down;
-    else if (range == 0)
+    const float inverse = scale > 0x1p-100f ? up / scale : 0.f;
+    if (levels > 0 && range == 0) {
+      for (size_t j = 0; j < whole; j += 8)
+        for (int l = 0; l < 8; l++) q[j + l] = ((x[j + l] * inverse + MAGIC) - MAGIC) * down;
+      if (n >= 8)
+        for (int l = 0; l < 8; l++) q[n - 8 + l] = ((x[n - 8 + l] * inverse + MAGIC) - MAGIC) * down;
+      else
+        for (size_t j = 0; j < n; j++) q[j] = ((x[j] * inverse + MAGIC) - MAGIC) * down;
+    } else if (range == 0)
       for (size_t j = 0; j < n; j++) q[j] = x[j] * inverse;
     else {
       uint32_t count = 0;
@@ -365,7 +379,19 @@ ATTRIBUTES static uint64_t NAME(accumulateConverted)(size_t rows, size_t n, cons
   for (size_t r = 0; r < rows; r++, partial += ldp, y += ldy) {
     const float s = scales[r] * step;
     uint32_t count = 0;
-    if (first)
+    if (first && n < 8 && ldy == n && ldp == n && (rows - r) * n >= 8) {
+      // Eight lanes of which the last belong to the next rows, which are written after this one.
+      float converted[8];
+      for (int l = 0; l < 8; l++) {
+        float t = partial[l] * inverse;
+        uint32_t isClipped = t > levels || t < -levels;
+        count += isClipped & (uint32_t)((size_t)l < n);
+        t = t > levels ? levels : t;
+        t = t < -levels ? -levels : t;
+        converted[l] = ((t + MAGIC) - MAGIC) * s;
+      }
+      memcpy(y, converted, sizeof converted);
+    } else if (first)
       for (size_t j = 0; j < n; j++) {
         float t = partial[j] * inverse;
         count += t > levels || t < -levels;
