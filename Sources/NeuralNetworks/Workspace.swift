@@ -48,6 +48,8 @@ public final class Workspace {
   private var plans: [Plan] = []
   private var edges: [[Edge]] = []
   private var layers: [any Layer] = []
+  /// All arrays of the model, in one list: asking every layer for its own would allocate.
+  private var arrays: [any WeightArray] = []
   private var forwardSegments: [[Segment]] = [[], []]
   private var backwardSegments: [[Segment]] = [[], []]
   private var preparations: [[(node: Int, task: Int)]] = [[], []]
@@ -116,6 +118,7 @@ public final class Workspace {
 
     let nodes = model.nodes
     layers = nodes.map(\.layer)
+    arrays = nodes.flatMap { $0.layer.weights.flatMap(\.arrays) }
     var consumers = [Int](repeating: 0, count: nodes.count)
     for node in nodes { for i in node.inputs where i >= 0 { consumers[i] += 1 } }
 
@@ -315,19 +318,13 @@ public final class Workspace {
 
   /// True when some array wants a calibrating pass.
   public var needsCalibration: Bool {
-    for node in model.nodes {
-      for w in node.layer.weights { for a in w.arrays where a.needsCalibration { return true } }
-    }
+    for a in arrays where a.needsCalibration { return true }
     return false
   }
 
   /// Prepares every array for the step (refreshing what it derives from its devices).
   public func prepareArrays(step: Int) throws {
-    for node in model.nodes {
-      for w in node.layer.weights {
-        for a in w.arrays { try a.prepare(step: step, workers: pool.threads, pool: pool) }
-      }
-    }
+    for a in arrays { try a.prepare(step: step, workers: pool.threads, pool: pool) }
   }
 
   /// The activation of a node after a forward pass, [samples, node shape]. Where the next layer runs in place it shows
