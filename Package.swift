@@ -41,9 +41,14 @@ let package = Package(
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"]),
-    .testTarget(name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "Datasets", "LinearAlgebra", "CKernels", "CAllocationCounter"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "CrossbarsTests", dependencies: ["Crossbars", "Configuration"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets"]),
+    .testTarget(
+      name: "NeuralNetworksTests",
+      dependencies: ["NeuralNetworks", "Datasets", "LinearAlgebra", "CKernels", "CAllocationCounter"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "CrossbarsTests", dependencies: ["Crossbars", "Configuration", "LinearAlgebra", "CBLAS", "CKernels"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration"]),
   ]
 )

@@ -9,18 +9,24 @@ One process serves one thread count (PyTorch's pools do not change size reliably
 
     in   run <net> <layout> <threads> <seconds>        net: lenet5, vgg8, mlp     layout: nchw, nhwc
     out  {"net": …, "samplesPerSecond": median over steps, "best": fastest step, "mean": all steps over all time,
-          "cpuSamplesPerSecond": median by process CPU time, "steps": …}
+          "cpuSamplesPerSecond": median by process CPU time, "steps": …,
+          "othersCores": cores busy with other processes}
     in   quit (or end of input)
 
 and says {"ready": true, …} first; a request it cannot serve is answered {"error": …}. A net is built and warmed up at
 its first `run`, outside the clock. Answers alone go to stdout.
 
-What is fastest for PyTorch here, measured: the fused SGD (`--optimizer` has the others), gradients set to None,
-denormals flushed, NHWC as channels_last for weights and input. `--compile` asks for torch.compile (needs a C++ compiler;
-minutes of warm-up on the first run).
+What is fastest for PyTorch here, measured: the fused SGD (`--optimizer` has the others, level or up to 10 % slower),
+gradients set to None, denormals flushed, NHWC as channels_last for weights and input. `--compile` asks for
+torch.compile (needs a C++ compiler and a minute to warm up): slower for all three nets, by 10 to 45 %, so it is off.
+
+Two threads are only comparable on a quiet machine: PyTorch's OpenMP threads spin at every barrier, and with one other
+busy process the median falls up to a hundredfold (mlp). Repeat a run whose othersCores is above some 0.05, for either
+program.
 """
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -58,12 +64,23 @@ LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 OPTIMIZERS = {"fused": {"fused": True}, "foreach": {"foreach": True}, "loop": {"foreach": False}}
 
 
+def busy_seconds():
+    """CPU time of the whole machine so far, stolen time included; nan where there is no /proc/stat."""
+    try:
+        with open("/proc/stat") as file:
+            user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
+        return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return float("nan")
+
+
 class Trainer:
     def __init__(self, net, layout, options):
         torch.manual_seed(1)
         model, shape = NETS[net]()
         self.model = model.to(memory_format=LAYOUTS[layout])
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9, **OPTIMIZERS[options.optimizer])
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(), lr=0.01, momentum=0.9, **OPTIMIZERS[options.optimizer])
         self.loss = nn.CrossEntropyLoss()
         self.forward = torch.compile(self.model) if options.compile else self.model
         self.batches = [
@@ -83,17 +100,20 @@ class Trainer:
     def run(self, seconds):
         wall, cpu = [], []
         start = last = time.perf_counter()
-        last_cpu = time.process_time()
+        start_cpu = last_cpu = time.process_time()
+        start_busy = busy_seconds()
         while len(wall) < 3 or last - start < seconds:
             self.step()
             now, now_cpu = time.perf_counter(), time.process_time()
             wall.append(now - last)
             cpu.append(now_cpu - last_cpu)
             last, last_cpu = now, now_cpu
+        others = (busy_seconds() - start_busy - (last_cpu - start_cpu)) / (last - start)
         return {
             "samplesPerSecond": round(BATCH / statistics.median(wall), 1), "best": round(BATCH / min(wall), 1),
             "mean": round(BATCH * len(wall) / (last - start), 1),
-            "cpuSamplesPerSecond": round(BATCH / statistics.median(cpu), 1), "steps": len(wall)}
+            "cpuSamplesPerSecond": round(BATCH / statistics.median(cpu), 1), "steps": len(wall),
+            "othersCores": None if others != others else round(max(others, 0.0), 3)}
 
 
 def main():
@@ -110,8 +130,8 @@ def main():
     def answer(**what):
         print(json.dumps(what), flush=True)
 
-    answer(ready=True, torch=torch.__version__, threads=options.threads, capability=torch.backends.cpu.get_cpu_capability(),
-           optimizer=options.optimizer, compiled=options.compile)
+    answer(ready=True, torch=torch.__version__, threads=options.threads,
+           capability=torch.backends.cpu.get_cpu_capability(), optimizer=options.optimizer, compiled=options.compile)
     for line in sys.stdin:
         words = line.split()
         if not words:
@@ -124,7 +144,8 @@ def main():
                 raise ValueError
             threads, seconds = int(threads), float(seconds)
         except ValueError:
-            answer(error=f"expected `run <{'|'.join(NETS)}> <{'|'.join(LAYOUTS)}> <threads> <seconds>`, found `{line.strip()}`")
+            form = f"run <{'|'.join(NETS)}> <{'|'.join(LAYOUTS)}> <threads> <seconds>"
+            answer(error=f"expected `{form}`, found `{line.strip()}`")
             continue
         if threads != options.threads:
             answer(error=f"this process was started with --threads {options.threads}, asked for {threads}")

@@ -194,4 +194,26 @@ public final class BatchNorm: Layer {
       b.gradient(scale)?[c] += Float(scaleSum)
     }
   }
+
+  /// The layer at inference as y = factor·x + shift.
+  var affine: (factor: [Float], shift: [Float]) {
+    var factor = [Float](repeating: 0, count: channels)
+    var offset = factor
+    for c in 0..<channels {
+      let inverse = 1 / (Double(runningVariance.values[c]) + Double(epsilon)).squareRoot()
+      factor[c] = Float(inverse * Double(scale.values[c]))
+      offset[c] = Float(Double(shift.values[c]) - Double(runningMean.values[c]) * inverse * Double(scale.values[c]))
+    }
+    return (factor, offset)
+  }
+
+  /// Makes the layer y = x + offset at inference.
+  func becomeShift(_ offset: [Float]) {
+    for c in 0..<channels {
+      runningMean.values[c] = 0
+      runningVariance.values[c] = 1 - epsilon
+      scale.values[c] = 1
+      shift.values[c] = offset[c]
+    }
+  }
 }

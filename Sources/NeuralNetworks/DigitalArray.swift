@@ -25,7 +25,7 @@ public final class DigitalArray: WeightArray {
   public func prepare(step: Int, workers: Int, pool: ThreadPool) throws {
     precondition(workers <= Self.workers)
   }
-  public var needsCalibration: Bool { false }
+  public func needsCalibration(training: Bool) -> Bool { false }
 
   public func forward(
     _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ y: UnsafeMutablePointer<Float>, _ ldy: Int,
@@ -106,16 +106,20 @@ public final class DigitalArray: WeightArray {
   }
 
   public var activity: Activity {
-    var a = Activity()
-    for worker in 0..<Self.workers {
-      a.forwardReads += reads[worker].forward
-      a.backwardReads += reads[worker].backward
+    get {
+      var a = Activity()
+      for worker in 0..<Self.workers {
+        a.forwardReads += reads[worker].forward
+        a.backwardReads += reads[worker].backward
+      }
+      a.multiplyAccumulates = (a.forwardReads + a.backwardReads) * UInt64(outputs * inputs)
+      return a
     }
-    a.multiplyAccumulates = (a.forwardReads + a.backwardReads) * UInt64(outputs * inputs)
-    return a
+    set {
+      reads.update(repeating: (0, 0), count: Self.workers)
+      reads[0] = (newValue.forwardReads, newValue.backwardReads)
+    }
   }
-
-  public func resetActivity() { reads.initialize(repeating: (0, 0), count: Self.workers) }
 }
 
 /// Weights in memory.

@@ -115,7 +115,7 @@ public final class Model {
   }
 
   public func resetActivity() {
-    for (_, w) in weights { for array in w.arrays { array.resetActivity() } }
+    for (_, w) in weights { for array in w.arrays { array.activity = Activity() } }
   }
 }
 
@@ -123,26 +123,40 @@ public final class Model {
 public struct ModelBuilder {
   public let inputShape: Shape
   private var nodes: [Node] = []
-  /// The shape after the last node, for layers that want to know it.
-  public private(set) var shapes: [Shape] = []
+  private var shapes: [Shape] = []
+  /// The node that the next one reads if it names no inputs; −1 is the model's input.
+  private var cursor = -1
 
   public init(inputShape: Shape) { self.inputShape = inputShape }
 
-  /// Number of the node added last; −1 before the first.
-  public var last: Int { nodes.count - 1 }
+  /// Number of the node that comes before the next one; −1 before the first.
+  public var last: Int { cursor }
   public func shape(_ node: Int) -> Shape { node < 0 ? inputShape : shapes[node] }
-  public var shape: Shape { shape(last) }
+  /// The shape that the next node reads.
+  public var shape: Shape { shape(cursor) }
+  /// The shape before the flatten that the next node reads, if it reads one.
+  public var flattened: Shape? {
+    guard cursor >= 0, nodes[cursor].layer is Flatten else { return nil }
+    return shape(nodes[cursor].inputs[0])
+  }
 
   /// Adds a node that reads `inputs` (by default the last node).
   /// - Returns: its number.  - Throws: `ModelError` when the shapes do not fit.
   @discardableResult
   public mutating func add(_ name: String, _ layer: any Layer, inputs: [Int]? = nil) throws -> Int {
-    let inputs = inputs ?? [last]
+    let inputs = inputs ?? [cursor]
     do { shapes.append(try layer.outputShape(inputs.map(shape))) } catch let error as ModelError {
       throw ModelError("layer \(name): \(error.description)")
     }
     nodes.append(Node(name, layer, inputs))
-    return last
+    cursor = nodes.count - 1
+    return cursor
+  }
+
+  /// Adds nodes whose first reads the given node instead of the last.
+  public mutating func continuing(after node: Int, _ body: (inout ModelBuilder) throws -> Void) rethrows {
+    cursor = node
+    try body(&self)
   }
 
   public func model() throws -> Model { try Model(inputShape: inputShape, nodes: nodes) }

@@ -71,7 +71,9 @@ extension Model {
     for node in nodes {
       for w in node.layer.weights {
         for (g, array) in w.arrays.enumerated() {
-          result += array.state.map { ("\(node.name).\(w.name).\(g).\($0.name)", $0.tensor) }
+          let prefix = "\(node.name).\(w.name).\(g)."
+          result += array.state.map { (prefix + $0.name, $0.tensor) }
+          result.append((prefix + "activity", array.activity.tensor))
         }
       }
       for p in node.layer.parameters { result.append(("\(node.name).\(p.name)", p.tensor)) }
@@ -97,6 +99,8 @@ extension Model {
             own[String(name.dropFirst(prefix.count))] = tensor
           }
           try array.restore(own)
+          guard let activity = own["activity"] else { throw ModelError("the checkpoint holds no \(prefix)activity") }
+          array.activity = try Activity(activity)
         }
       }
       for p in node.layer.parameters { try take("\(node.name).\(p.name)", p) }

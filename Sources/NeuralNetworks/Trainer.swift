@@ -21,7 +21,7 @@ public final class Trainer {
   /// - Throws: what refreshing an array throws.
   public func step(samples: Int, rate: Float) throws -> Double {
     try workspace.prepareArrays(step: stepNumber)
-    if workspace.needsCalibration {
+    if workspace.needsCalibration(training: true) {
       workspace.calibrate(samples: samples, backward: true, step: stepNumber, globalSample: sampleNumber)
     }
     let loss = workspace.forward(

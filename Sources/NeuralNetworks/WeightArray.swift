@@ -38,24 +38,34 @@ public struct Activity: Equatable, Sendable {
   public init() {}
 
   public static func += (a: inout Activity, b: Activity) {
-    a.multiplyAccumulates += b.multiplyAccumulates
-    a.forwardReads += b.forwardReads
-    a.backwardReads += b.backwardReads
-    a.dacConversions += b.dacConversions
-    a.dacClips += b.dacClips
-    a.adcConversions += b.adcConversions
-    a.adcClips += b.adcClips
-    a.pulses += b.pulses
-    a.programmedDevices += b.programmedDevices
+    for (_, path) in fields { a[keyPath: path] += b[keyPath: path] }
   }
 
+  private static let fields: [(name: String, path: WritableKeyPath<Activity, UInt64> & Sendable)] = [
+    ("multiplyAccumulates", \.multiplyAccumulates), ("forwardReads", \.forwardReads),
+    ("backwardReads", \.backwardReads), ("dacConversions", \.dacConversions), ("dacClips", \.dacClips),
+    ("adcConversions", \.adcConversions), ("adcClips", \.adcClips), ("pulses", \.pulses),
+    ("programmedDevices", \.programmedDevices),
+  ]
+
   /// Name and value of every counter, in a fixed order.
-  public var counters: [(name: String, value: UInt64)] {
-    [
-      ("multiplyAccumulates", multiplyAccumulates), ("forwardReads", forwardReads), ("backwardReads", backwardReads),
-      ("dacConversions", dacConversions), ("dacClips", dacClips), ("adcConversions", adcConversions),
-      ("adcClips", adcClips), ("pulses", pulses), ("programmedDevices", programmedDevices),
-    ]
+  public var counters: [(name: String, value: UInt64)] { Self.fields.map { ($0.name, self[keyPath: $0.path]) } }
+
+  /// The counters as a tensor for a checkpoint, [counters, 3]: a Float32 holds integers to 2²⁴ exactly.
+  public var tensor: Tensor {
+    let parts = counters.flatMap { c in (0..<3).map { Float(c.value >> (24 * UInt64($0)) & 0xFF_FFFF) } }
+    return Tensor(shape: [Self.fields.count, 3], values: parts)
+  }
+
+  /// - Throws: `ModelError` when the tensor is not one made by `tensor`.
+  public init(_ tensor: Tensor) throws {
+    guard tensor.shape == [Self.fields.count, 3] else {
+      throw ModelError("activity counters of shape \(tensor.shape) are not [\(Self.fields.count), 3]")
+    }
+    let v = tensor.values
+    for (i, field) in Self.fields.enumerated() {
+      self[keyPath: field.path] = UInt64(v[3 * i]) | UInt64(v[3 * i + 1]) << 24 | UInt64(v[3 * i + 2]) << 48
+    }
   }
 }
 
@@ -74,11 +84,13 @@ public protocol WeightArray: AnyObject {
   /// Scratch floats that a read of `rows` vectors wants.
   func scratchFloats(rows: Int) -> Int
 
-  /// Called before a batch is read: refresh what is derived from the devices. `step` counts updates since the start.
+  /// Called before a batch is read: refresh what is derived from the devices. `step` counts updates since the start; −1
+  /// reads the array as it is, refreshed only if it never was.
   func prepare(step: Int, workers: Int, pool: ThreadPool) throws
 
-  /// True while converter ranges have yet to be set by a calibrating pass.
-  var needsCalibration: Bool { get }
+  /// True while converter ranges have yet to be set by a calibrating pass: those of forward reads, and of backward
+  /// reads when training.
+  func needsCalibration(training: Bool) -> Bool
 
   /// y = x · Wᵀ.  - x: [rows, inputs], row length `ldx`   - y: [rows, outputs], row length `ldy`
   func forward(
@@ -116,8 +128,8 @@ public protocol WeightArray: AnyObject {
   var state: [NamedTensor] { get }
   func restore(_ state: [String: Tensor]) throws
 
-  var activity: Activity { get }
-  func resetActivity()
+  /// What the array did since it was made, or since this was last set.
+  var activity: Activity { get set }
 }
 
 /// How a layer gets its arrays: a piece of hardware as the configuration describes it.

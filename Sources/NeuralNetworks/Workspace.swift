@@ -317,8 +317,8 @@ public final class Workspace {
   }
 
   /// True when some array wants a calibrating pass.
-  public var needsCalibration: Bool {
-    for a in arrays where a.needsCalibration { return true }
+  public func needsCalibration(training: Bool) -> Bool {
+    for a in arrays where a.needsCalibration(training: training) { return true }
     return false
   }
 

@@ -79,7 +79,7 @@ def labels(count, classes, stream):
 
 
 def relative_error(a, b):
-    """The one error measure of these fixtures: max |a − b| / max |b|, b the float64 reference, over one whole tensor."""
+    """The one error measure of these fixtures: max |a − b| / max |b| over a whole tensor, b the float64 reference."""
     return float((a.double() - b).abs().max() / b.abs().max())
 
 
@@ -126,7 +126,8 @@ def lined(value, depth=0):
     if depth < 2 and isinstance(value, (dict, list)) and value:
         pad, end = " " * (depth + 1), " " * depth
         if isinstance(value, dict):
-            return "{\n" + ",\n".join(f"{pad}{json.dumps(k)}: {lined(v, depth + 1)}" for k, v in value.items()) + f"\n{end}}}"
+            entries = (f"{pad}{json.dumps(k)}: {lined(v, depth + 1)}" for k, v in value.items())
+            return "{\n" + ",\n".join(entries) + f"\n{end}}}"
         if any(isinstance(v, (dict, list)) for v in value):
             return "[\n" + ",\n".join(pad + json.dumps(v) for v in value) + f"\n{end}]"
     return json.dumps(value)

@@ -142,7 +142,7 @@ class MLP(nn.Module):
 
 
 def weight_formulas(net):
-    """Uniform weights of variance 2 / fan-in (1 / fan-in for the last layer); batch-norm away from its trivial start."""
+    """Uniform weights, variance 2 / fan-in (1 / fan-in in the last layer); batch-norm away from its trivial start."""
     state, last = net.state_dict(), list(net.named_modules())[-1][0]
     formulas = {}
     for name, value in state.items():
@@ -211,7 +211,7 @@ def choose_samples(net, formula, candidates):
 
 
 def gap_shift(x, window=0.25):
-    """For each channel of x the shift, at most `window` rms, that puts 0 in the middle of the widest gap between its values."""
+    """For each channel the shift, at most `window` rms, that puts 0 in the middle of the widest gap in its values."""
     values = x.transpose(0, 1).flatten(1).sort(1).values
     width = window * rms(x)
     shifts = []
@@ -338,7 +338,8 @@ def one_step(name, make, shape, streams, prepare, pixels=False, classes=10):
     document["margins"] = margins(seen, float32_seen)
     smallest = min(m["overFloat32Error"] for m in document["margins"])
     errors = {m: max(e["float32Error"][m] for e in document["reference"]) for m in MODES}
-    print(f"{name}: loss {document['loss']:.4f}, smallest margin {min(m['margin'] for m in document['margins']):.1e} rms"
+    nearest = min(m["margin"] for m in document["margins"])
+    print(f"{name}: loss {document['loss']:.4f}, smallest margin {nearest:.1e} rms"
           f" = {smallest:.0f} float32 errors; largest float32 error {errors}", flush=True)
     assert smallest >= SMALLEST_RATIO
     fixture.write()
@@ -430,7 +431,8 @@ def make(only=None):
         "vgg8": lambda n: one_step(n, VGG8, (20, 3, 32, 32), 3 << 20, by_channels(vgg8_shifts())),
         "resnet20": lambda n: one_step(n, ResNet20, (20, 3, 32, 32), 4 << 20, by_channels(resnet20_shifts())),
         "lenet5-sgd": lambda n: training(
-            n, LeNet5, (64, 1, 28, 28), 5 << 20, 20, torch.optim.SGD, dict(lr=0.05, momentum=0.9, weight_decay=5e-4), 32),
+            n, LeNet5, (64, 1, 28, 28), 5 << 20, 20, torch.optim.SGD,
+            dict(lr=0.05, momentum=0.9, weight_decay=5e-4), 32),
         "lenet5-nesterov": lambda n: training(
             n, LeNet5, (40, 1, 28, 28), 6 << 20, 20, torch.optim.SGD,
             dict(lr=0.02, momentum=0.9, weight_decay=5e-4, nesterov=True), 32),

@@ -37,7 +37,8 @@ def cases():
     yield pool("maxPool2d", "padded", F.max_pool2d, kernel_size=3, stride=2, padding=1)
     yield pool("avgPool2d", "plain", F.avg_pool2d, (2, 3, 8, 6), kernel_size=2)
     yield pool("avgPool2d", "padded", F.avg_pool2d, kernel_size=3, stride=2, padding=1)
-    yield pool("avgPool2d", "paddedNotCounted", F.avg_pool2d, kernel_size=3, stride=2, padding=1, count_include_pad=False)
+    yield pool("avgPool2d", "paddedNotCounted", F.avg_pool2d,
+               kernel_size=3, stride=2, padding=1, count_include_pad=False)
     yield pool("globalAvgPool2d", "plain", F.adaptive_avg_pool2d, output_size=1)
 
     wide = {"input": ((6, 40), 6, 0)}
@@ -48,12 +49,17 @@ def cases():
     yield "gelu.tanh", {"approximate": "tanh"}, wide, lambda t: F.gelu(t["input"], approximate="tanh")
     yield "softmax", {"dim": -1}, wide, lambda t: F.softmax(t["input"], -1)
 
-    norm = {"weight": ((4,), 0.5, 1), "bias": ((4,), 0.5, 0), "runningMean": ((4,), 0.5, 0), "runningVar": ((4,), 0.5, 1)}
-    for name, training, shape in (("train", True, (18, 4, 3, 5)), ("eval", False, (6, 4, 3, 5)), ("train1d", True, (18, 4))):
-        yield (f"batchNorm.{name}", {"training": training, "momentum": 0.1, "eps": 1e-5}, {"input": (shape, 2, 0.5)} | norm,
+    affine = {"weight": ((4,), 0.5, 1), "bias": ((4,), 0.5, 0)}
+    statistics = {"runningMean": ((4,), 0.5, 0), "runningVar": ((4,), 0.5, 1)}
+    shapes = {"train": (18, 4, 3, 5), "eval": (6, 4, 3, 5), "train1d": (18, 4)}
+    for name, shape in shapes.items():
+        training = name != "eval"
+        yield (f"batchNorm.{name}", {"training": training, "momentum": 0.1, "eps": 1e-5},
+               {"input": (shape, 2, 0.5)} | affine | statistics,
                lambda t, training=training: F.batch_norm(
                    t["input"], t["runningMean"], t["runningVar"], t["weight"], t["bias"], training, 0.1, 1e-5))
-    yield ("layerNorm", {"eps": 1e-12}, {"input": ((3, 5, 8), 2, 0.5), "weight": ((8,), 0.5, 1), "bias": ((8,), 0.5, 0)},
+    yield ("layerNorm", {"eps": 1e-12},
+           {"input": ((3, 5, 8), 2, 0.5), "weight": ((8,), 0.5, 1), "bias": ((8,), 0.5, 0)},
            lambda t: F.layer_norm(t["input"], (8,), t["weight"], t["bias"], 1e-12))
 
     for name, scale, options in (("plain", 3, {}), ("smoothed", 3, {"label_smoothing": 0.1}), ("large", 200, {})):
@@ -148,5 +154,6 @@ def make():
     optimizers(fixture)
     schedules(fixture)
     fixture.write()
-    print(f"operations: {len(fixture.document['operations'])} operations,"
-          f" {len(fixture.document['optimizers']['cases'])} optimizers, {len(fixture.document['schedules']['cases'])} schedules")
+    document = fixture.document
+    print(f"operations: {len(document['operations'])} operations, {len(document['optimizers']['cases'])} optimizers,"
+          f" {len(document['schedules']['cases'])} schedules")

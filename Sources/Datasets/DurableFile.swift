@@ -1,0 +1,107 @@
+import Glibc
+
+/// The only way this engine writes files: whole or not at all, whatever happens.
+///
+///     create  .<name>.<pid>-<n>.simengine-partial   in the same folder
+///     write   all bytes
+///     fsync   the file        (its bytes are on the disk)
+///     rename  to its name     (atomic: readers see the old file or the new one)
+///     fsync   the folder      (the name is on the disk)
+///
+/// On any error the temporary file is removed and a sentence names the path. A failed fsync is never tried again: the
+/// kernel may already have dropped the pages, and a second call would report a success that did not happen.
+public enum DurableFile {
+  /// How the names of unfinished files end. A killed process leaves such a file; `removeStale` sweeps it away.
+  public static let temporarySuffix = ".simengine-partial"
+
+  /// Writes `bytes` to `path`, replacing what was there.
+  /// - Throws: `DataError` naming the path and the system's reason.
+  public static func write(_ bytes: [UInt8], to path: String) throws {
+    try write(to: path) { try $0.write(bytes) }
+  }
+
+  /// Writes `text` as UTF-8 to `path`, replacing what was there.
+  public static func write(_ text: String, to path: String) throws {
+    try write(Array(text.utf8), to: path)
+  }
+
+  /// Streams a file: `body` writes pieces; the file appears when `body` returns, and never if it throws.
+  public static func write(to path: String, _ body: (DurableFileWriter) throws -> Void) throws {
+    let writer = try DurableFileWriter(path: path)
+    do {
+      try body(writer)
+    } catch {
+      writer.abandon()
+      throw error
+    }
+    try writer.commit()
+  }
+
+  /// Makes the folder `path` and those above it that are missing, and makes their names durable.
+  /// - Throws: `DataError` if one cannot be made or something else has its name.
+  public static func makeFolders(_ path: String) throws {
+    guard !path.isEmpty else { throw DataError("cannot make a folder with an empty name") }
+    var prefix = path.hasPrefix("/") ? "/" : ""
+    for component in path.split(separator: "/") {
+      let parent = prefix.isEmpty ? "." : prefix
+      prefix += (prefix.isEmpty || prefix.hasSuffix("/") ? "" : "/") + component
+      if mkdir(prefix, 0o777) == 0 {
+        try synchronizeFolder(parent, for: prefix)
+      } else {
+        let failure = errno
+        guard !isFolder(prefix) else { continue }
+        if failure == EEXIST { throw DataError("\(prefix): is a file, a folder was expected") }
+        throw DataError.system(prefix, "cannot make this folder", errno: failure)
+      }
+    }
+  }
+
+  /// Removes what killed processes left unfinished in `folder` (not below it) and returns how many files that were.
+  ///
+  /// Call it at the start of a run, by the one process that owns the folder: it would also remove a file that another
+  /// process is writing just now.
+  /// - Throws: `DataError` if the folder cannot be read or a file cannot be removed.
+  @discardableResult
+  public static func removeStale(in folder: String) throws -> Int {
+    guard let stream = opendir(folder) else { throw DataError.system(folder, "cannot read this folder", errno: errno) }
+    defer { closedir(stream) }
+    var removed = 0
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      guard name.hasPrefix("."), name.hasSuffix(temporarySuffix) else { continue }
+      let path = folder + "/" + name
+      guard unlink(path) == 0 || errno == ENOENT else {
+        throw DataError.system(path, "cannot remove this unfinished file", errno: errno)
+      }
+      removed += 1
+    }
+    return removed
+  }
+
+  /// Whether `path` is a folder (links are followed).
+  static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  /// Whether `path` is something other than a folder that can be opened.
+  static func isFile(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFDIR
+  }
+
+  /// Puts the names in `folder` on the disk. File systems that cannot synchronize a folder say EINVAL; they are
+  /// believed to be safe without.
+  static func synchronizeFolder(_ folder: String, for path: String) throws {
+    let descriptor = retryingOnInterrupt { open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
+    guard descriptor >= 0 else {
+      throw DataError.system(path, "cannot open its folder to make it durable", errno: errno)
+    }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 || errno == EINVAL else {
+      throw DataError.system(path, "cannot make its name durable (fsync of the folder)", errno: errno)
+    }
+  }
+}

@@ -1,0 +1,151 @@
+import Configuration
+import Crossbars
+import Datasets
+import LinearAlgebra
+import NeuralNetworks
+
+/// What a configuration can name.
+public enum Catalogue: String, CaseIterable, Sendable {
+  case models, datasets, devices, hardware, stages, layers
+
+  public func listing(titled: Bool) -> String {
+    var table = TextTable(header: [singular, "what it is"])
+    table.leftColumns = [0, 1]
+    table.rows = entries.map { [$0.name, $0.summary] }
+    return table.text() + (titled ? "\n" : "")
+  }
+
+  private var singular: String { self == .hardware ? "hardware" : String(rawValue.dropLast()) }
+
+  var entries: [(name: String, summary: String)] {
+    switch self {
+    case .models: Architecture.all.map { ($0.name, $0.summary) }
+    case .datasets: DatasetRegistry.all.map { ($0.name, $0.description) }
+    case .devices:
+      DeviceConfiguration.presets.map { p in
+        let d = p.defaults.device
+        return (
+          p.title,
+          "R_on \(brief(d.onResistance)) Ω, R_off \(brief(d.offResistance)) Ω, step \(brief(d.pulseStep)), "
+            + "ν \(brief(d.updateNonlinearity)), noise \(brief(d.updateNoise))"
+        )
+      }
+    case .hardware: hardwareVariants().map { ($0.title, $0.documentation) }
+    case .stages: stageVariants().map { ($0.title, $0.documentation) }
+    case .layers: layerVariants().map { ($0.title, $0.documentation) }
+    }
+  }
+
+  private func brief(_ x: Double) -> String { x == x.rounded() && abs(x) < 1e15 ? grouped(Int(x)) : "\(x)" }
+}
+
+/// What `simengine describe` says.
+public enum Description {
+  /// - Throws: `RunError` for a name nobody knows.
+  public static func text(_ name: String, options: [String]) throws -> String {
+    if name.hasSuffix(".json") { return try models(ofConfiguration: name, options: options) }
+    if let a = Architecture.named(name) {
+      var json = JSON.object([("architecture", .string(name))])
+      do throws(Diagnostic) {
+        for o in options { json = try json.setting(option: o) }
+      } catch {
+        throw Diagnostics(errors: [error])
+      }
+      let c = try ModelConfiguration.decode(json).get()
+      return "\(a.name): \(a.summary)\n\n" + layers(of: try c.make(input: a.usualInput, classes: a.usualClasses))
+    }
+    if let d = DatasetRegistry.find(name) {
+      return """
+        \(d.name): \(d.description)
+
+        samples   \(grouped(d.trainCount)) train, \(grouped(d.testCount)) test
+        shape     \(d.sampleShape.map(String.init).joined(separator: "×"))
+        classes   \(d.classes): \(d.classNames.prefix(12).joined(separator: ", "))\(d.classes > 12 ? ", …" : "")
+        licence   \(d.licence)
+        source    \(d.source)
+        """
+    }
+    for kind in [Catalogue.stages, .hardware, .layers, .devices] {
+      guard let entry = kind.entries.first(where: { $0.name == name }) else { continue }
+      return "\(entry.name): \(entry.summary)" + keys(of: name, kind)
+    }
+    let all = Catalogue.allCases.flatMap { $0.entries.map(\.name) }
+    throw RunError("\(name): nothing is called that. Names: \(all.joined(separator: ", "))")
+  }
+
+  private static func keys(of name: String, _ kind: Catalogue) -> String {
+    let entries: [KeyDescription]
+    switch kind {
+    case .stages: entries = stageVariants().first { $0.title == name }?.keys ?? []
+    case .hardware: entries = hardwareVariants().first { $0.title == name }?.keys ?? []
+    case .layers: entries = layerVariants().first { $0.title == name }?.keys ?? []
+    default: entries = DeviceConfiguration.keys
+    }
+    guard !entries.isEmpty else { return "" }
+    var table = TextTable(header: ["key", "value", "default", "meaning"])
+    table.leftColumns = [0, 1, 2, 3]
+    table.rows = entries.map { [$0.name, $0.value, $0.defaultValue, $0.documentation] }
+    return "\n\n" + table.text()
+  }
+
+  private static func models(ofConfiguration path: String, options: [String]) throws -> String {
+    let loaded = try LoadedExperiment(path: path, options: options)
+    return try loaded.models().map { name, model in "\(name)\n\n" + layers(of: model) }.joined(separator: "\n\n")
+  }
+
+  /// Layers, shapes, parameters and multiply–accumulates of a model.
+  static func layers(of model: Model) -> String {
+    var table = TextTable(header: ["layer", "kind", "output", "weights", "parameters", "MACs"])
+    table.leftColumns = [0, 1]
+    table.rows.append(["input", "", model.inputShape.description, "", "", ""])
+    for node in model.nodes {
+      let shapes = node.layer.weights.map { w in w.torchShape.map(String.init).joined(separator: "×") }
+      table.rows.append([
+        node.name, node.layer.kind, node.shape.description, shapes.joined(separator: ", "),
+        node.parameterCount == 0 ? "" : grouped(node.parameterCount),
+        node.multiplyAccumulates == 0 ? "" : grouped(node.multiplyAccumulates),
+      ])
+    }
+    table.rows.append(["total", "", "", "", grouped(model.parameterCount), grouped(model.multiplyAccumulates)])
+    return table.text()
+  }
+}
+
+extension LoadedExperiment {
+  /// The configuration's own networks, with the shapes that their data give them.
+  /// - Throws: `ModelError` when a network does not fit the images, `DataError` when these cannot be read.
+  func models() throws -> [(name: String, model: Model)] {
+    try experiment.models.compactMap { name, c in
+      guard c.from == nil && c.ensemble.isEmpty else { return nil }
+      let (shape, classes) = try dataShape()
+      do { return (name, try c.make(input: shape, classes: classes)) } catch let error as ModelError {
+        throw RunError("models.\(name): \(error.description)")
+      }
+    }
+  }
+
+  private func dataShape() throws -> (Shape, Int) {
+    guard let data = experiment.data ?? experiment.datasets.first?.value else {
+      return (Shape(height: 28, width: 28, channels: 1), 10)
+    }
+    let (shape, classes): ([Int], Int)
+    if let name = data.dataset, let named = DatasetRegistry.find(name) {
+      (shape, classes) = (named.sampleShape, named.classes)
+    } else {
+      let set = try data.load(name: "data") { $0.hasPrefix("/") ? $0 : "\(folder)/\($0)" }
+      (shape, classes) = (set.sampleShape, set.classes)
+    }
+    return (
+      shape.count == 3
+        ? Shape(height: shape[0], width: shape[1], channels: shape[2]) : Shape(features: shape.reduce(1, *)), classes
+    )
+  }
+
+  /// Builds every network, so that layers which do not fit are found before a run.
+  public func checkModels() throws { _ = try models() }
+}
+
+/// The JSON Schema of configurations.
+public func experimentSchema() -> String {
+  ExperimentConfiguration.schema(title: "simengine experiment").written(pretty: true)
+}

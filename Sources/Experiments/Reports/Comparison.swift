@@ -1,0 +1,210 @@
+import Configuration
+import Datasets
+import Glibc
+
+/// Runs side by side: those that differ in their seed alone are one row, mean ± standard deviation.
+public struct Comparison {
+  public enum Format: String, CaseIterable, Sendable { case table, markdown, csv, json }
+
+  private struct Loaded {
+    var name: String
+    var id: String
+    var config: JSON
+    var metrics: [String: Double]
+    var order: [String]
+    var status: String
+  }
+
+  private struct Row {
+    var name: String
+    var differences: [String: String]
+    var runs: [Loaded]
+    func values(_ metric: String) -> [Double] { runs.compactMap { $0.metrics[metric] } }
+  }
+
+  private var rows: [Row] = []
+  private var metrics: [String] = []
+  /// Paths of configuration values in which the rows differ.
+  private var paths: [String] = []
+
+  /// - Parameters:
+  ///   - folders: runs, or folders that hold runs at any depth.
+  ///   - metrics: globs over metric names; empty: all accuracies, or everything when there are none.
+  ///   - conditions: `path=value` that a run's configuration must have.
+  /// - Throws: `RunError` when there is nothing to compare.
+  public init(folders: [String], metrics wanted: [String], conditions: [String], sort: String?) throws {
+    var runs: [Loaded] = []
+    for folder in folders {
+      guard access(folder, F_OK) == 0 else { throw RunError("\(folder): \(String(cString: strerror(errno)))") }
+      for path in Self.results(below: folder) {
+        guard let run = Self.load(path) else { continue }
+        if try conditions.allSatisfy({ try Self.fulfils(run, $0) }) { runs.append(run) }
+      }
+    }
+    guard !runs.isEmpty else {
+      throw RunError("no finished runs in \(folders.joined(separator: ", "))" + (conditions.isEmpty ? "" : " fulfil the conditions"))
+    }
+    var names: [String] = []
+    for r in runs { for n in r.order where !names.contains(n) { names.append(n) } }
+    if wanted.isEmpty {
+      let accuracies = names.filter { $0.hasSuffix(".accuracy") }
+      self.metrics = accuracies.isEmpty ? names : accuracies
+    } else {
+      self.metrics = names.filter { n in wanted.contains { globMatches($0, n) } }
+      guard !self.metrics.isEmpty else {
+        throw RunError("no metric fits \(wanted.joined(separator: ", ")); there are: \(names.joined(separator: ", "))")
+      }
+    }
+    group(runs)
+    try sortRows(by: sort)
+  }
+
+  private mutating func group(_ runs: [Loaded]) {
+    var groups: [(key: String, runs: [Loaded])] = []
+    for r in runs {
+      var config = r.config
+      config.set("seed", nil)
+      let key = config.canonical
+      if let i = groups.firstIndex(where: { $0.key == key }) {
+        // The same run found twice counts once.
+        if !groups[i].runs.contains(where: { $0.id == r.id }) { groups[i].runs.append(r) }
+      } else {
+        groups.append((key, [r]))
+      }
+    }
+    let leaves = groups.map { Self.leaves($0.runs[0].config) }
+    var all: [String] = []
+    for l in leaves { for (path, _) in l where !all.contains(path) { all.append(path) } }
+    let tables = leaves.map { Dictionary($0, uniquingKeysWith: { a, _ in a }) }
+    paths = all.filter { p in p != "seed" && p != "name" && Set(tables.map { $0[p] ?? "" }).count > 1 }
+    rows = zip(groups, tables).map { g, t in
+      Row(name: g.runs[0].name, differences: t.filter { paths.contains($0.key) }, runs: g.runs)
+    }
+  }
+
+  private mutating func sortRows(by metric: String?) throws {
+    guard let metric else { return }
+    guard let exact = metrics.first(where: { globMatches(metric, $0) }) else {
+      throw RunError("--sort \(metric): not among the metrics shown: \(metrics.joined(separator: ", "))")
+    }
+    rows.sort { (Self.mean($0.values(exact)) ?? -.infinity) > (Self.mean($1.values(exact)) ?? -.infinity) }
+  }
+
+  // MARK: Output
+
+  public func text(_ format: Format) -> String {
+    switch format {
+    case .table, .markdown:
+      let showsName = Set(rows.map(\.name)).count > 1 || paths.isEmpty
+      // Many differences do not fit a page: then the run's id stands for them.
+      let shown = paths.count <= 6 ? paths : []
+      var table = TextTable(header: (showsName ? ["experiment"] : []) + shown + ["run", "seeds"] + metrics)
+      table.leftColumns = Set(0..<((showsName ? 1 : 0) + shown.count + 1))
+      for r in rows {
+        table.rows.append(
+          (showsName ? [r.name] : []) + shown.map { r.differences[$0] ?? "–" }
+            + [r.runs.count == 1 ? r.runs[0].id : "\(r.runs[0].id)…", "\(r.runs.count)"]
+            + metrics.map { m in Self.spread(m, r.values(m)) })
+      }
+      return format == .table ? table.text() : table.markdown
+    case .csv:
+      var lines: [[String]] = []
+      for r in rows {
+        var cells = [r.name, r.runs.map(\.id).joined(separator: " "), "\(r.runs.count)"] + paths.map { r.differences[$0] ?? "" }
+        for m in metrics {
+          cells += [Self.mean(r.values(m)).map(CSV.number) ?? "", Self.deviation(r.values(m)).map(CSV.number) ?? ""]
+        }
+        lines.append(cells)
+      }
+      let header = ["experiment", "runs", "seeds"] + paths + metrics.flatMap { [$0, "\($0) sd"] }
+      return String(decoding: CSV.encode(CSVTable(header: header, rows: lines)).dropLast(), as: UTF8.self)
+    case .json:
+      return JSON.array(
+        rows.map { r in
+          .object([
+            ("experiment", .string(r.name)), ("runs", .array(r.runs.map { .string($0.id) })),
+            ("differences", .object(paths.compactMap { p in r.differences[p].map { (p, .string($0)) } })),
+            (
+              "metrics",
+              .object(
+                metrics.compactMap { m in
+                  Self.mean(r.values(m)).map { mean in
+                    (
+                      m,
+                      .object([
+                        ("mean", .number(mean)), ("sd", Self.deviation(r.values(m)).map { .number($0) } ?? nil),
+                        ("n", .integer(r.values(m).count)),
+                      ])
+                    )
+                  }
+                })
+            ),
+          ])
+        }
+      ).written(pretty: true)
+    }
+  }
+
+  private static func spread(_ name: String, _ values: [Double]) -> String {
+    guard let mean = mean(values) else { return "" }
+    guard let sd = deviation(values) else { return readable(name, mean) }
+    if isShare(name) { return "\(decimals(100 * mean, 2)) ± \(decimals(100 * sd, 2)) %" }
+    return "\(readable(name, mean)) ± \(readable(name, sd))"
+  }
+
+  private static func mean(_ v: [Double]) -> Double? { v.isEmpty ? nil : v.reduce(0, +) / Double(v.count) }
+
+  /// The sample standard deviation; nil below two values.
+  private static func deviation(_ v: [Double]) -> Double? {
+    guard v.count > 1, let m = mean(v) else { return nil }
+    return (v.reduce(0) { $0 + ($1 - m) * ($1 - m) } / Double(v.count - 1)).squareRoot()
+  }
+
+  // MARK: Reading
+
+  private static func results(below folder: String, depth: Int = 0) -> [String] {
+    if access("\(folder)/result.json", F_OK) == 0 { return ["\(folder)/result.json"] }
+    guard depth < 6, let directory = opendir(folder) else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if !name.hasPrefix("."), entry.pointee.d_type != UInt8(DT_REG) { names.append(name) }
+    }
+    return names.sorted().flatMap { results(below: "\(folder)/\($0)", depth: depth + 1) }
+  }
+
+  private static func load(_ path: String) -> Loaded? {
+    guard let bytes = try? FileBytes.read(path), let json = try? JSON.parse(bytes, file: path, dialect: .strict),
+      let id = json["runID"]?.string, let config = json["config"]
+    else { return nil }
+    var metrics: [(String, Double)] = []
+    for m in json["metrics"]?.members ?? [] {
+      if let value = m.value.double { metrics.append((m.key, value)) }
+    }
+    return Loaded(
+      name: json["name"]?.string ?? "", id: id, config: config,
+      metrics: Dictionary(metrics, uniquingKeysWith: { a, _ in a }), order: metrics.map(\.0),
+      status: json["status"]?.string ?? "")
+  }
+
+  private static func fulfils(_ run: Loaded, _ condition: String) throws -> Bool {
+    guard let equals = condition.firstIndex(of: "=") else { throw RunError("--where \(condition): expected path=value") }
+    let path = String(condition[..<equals])
+    let text = String(condition[condition.index(after: equals)...])
+    let wanted = (try? JSON.parse(text)) ?? .string(text)
+    return run.config.value(at: path) == wanted
+  }
+
+  /// Every scalar of a configuration with its path.
+  private static func leaves(_ json: JSON, _ path: String = "") -> [(String, String)] {
+    func join(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+    if let members = json.members { return members.flatMap { leaves($0.value, join($0.key)) } }
+    if let items = json.array, items.contains(where: { $0.members != nil || $0.array != nil }) {
+      return items.enumerated().flatMap { leaves($0.element, join("\($0.offset)")) }
+    }
+    return [(path, json.string ?? json.written())]
+  }
+}

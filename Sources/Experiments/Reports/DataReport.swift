@@ -1,0 +1,72 @@
+import Datasets
+import Foundation
+import Subprocess
+
+/// What `simengine data` says and does.
+public enum DataReport {
+  public static func list() -> String {
+    var table = TextTable(header: ["data set", "train", "test", "shape", "licence", "here"])
+    table.leftColumns = [0, 3, 4, 5]
+    for d in DatasetRegistry.all {
+      let here = (try? d.paths()) != nil
+      table.rows.append([
+        d.name, grouped(d.trainCount), grouped(d.testCount), d.sampleShape.map(String.init).joined(separator: "×"),
+        d.licence, here ? "yes" : "no: simengine data fetch \(d.name)",
+      ])
+    }
+    return table.text()
+  }
+
+  /// - Throws: `DataError` for an unknown name, `RunError` when the installation fails.
+  public static func fetch(_ names: [String], install: Bool) throws -> String {
+    let sets = try names.isEmpty ? DatasetRegistry.all : names.map { try DatasetRegistry.named($0) }
+    var lines: [String] = []
+    for d in sets {
+      if (try? d.paths()) != nil {
+        lines.append("\(d.name): here")
+      } else if install, case .debian(let package, _, _) = d.origin {
+        try apt(package)
+        lines.append("\(d.name): installed \(package)")
+      } else {
+        lines.append("\(d.name): \(d.fetchAdvice)")
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  public static func verify(_ names: [String]) throws -> (text: String, isGood: Bool) {
+    let sets = try names.isEmpty ? DatasetRegistry.all.filter { (try? $0.paths()) != nil } : names.map { try DatasetRegistry.named($0) }
+    var table = TextTable(header: ["file", "SHA-256", ""])
+    table.leftColumns = [0, 1, 2]
+    var isGood = true
+    for d in sets {
+      for check in try d.verify() {
+        table.rows.append([check.path, String(check.found.prefix(16)) + "…", check.isGood ? "as published" : "DIFFERS from \(check.expected)"])
+        if !check.isGood { isGood = false }
+      }
+    }
+    return (table.text(), isGood)
+  }
+
+  private static func apt(_ package: String) throws {
+    let needsSudo = geteuid() != 0
+    let words = (needsSudo ? ["sudo"] : []) + ["apt-get", "install", "-y", package]
+    let done = DispatchSemaphore(value: 0)
+    let box = Box()
+    Task.detached {
+      do {
+        let result = try await Subprocess.run(
+          .name(words[0]), arguments: Arguments(Array(words.dropFirst())), output: .discarded,
+          error: .string(limit: 1 << 16, encoding: UTF8.self))
+        if case .exited(0) = result.terminationStatus { box.problem = nil } else {
+          box.problem = result.standardError.split(separator: "\n").last.map(String.init) ?? "it failed"
+        }
+      } catch { box.problem = "\(error)" }
+      done.signal()
+    }
+    done.wait()
+    if let problem = box.problem { throw RunError("\(words.joined(separator: " ")): \(problem)") }
+  }
+
+  private final class Box: @unchecked Sendable { var problem: String? = "no answer" }
+}

@@ -1,0 +1,129 @@
+import Datasets
+import Foundation
+import Subprocess
+
+/// A line chart: what gnuplot is asked to draw.
+struct Figure {
+  struct Line {
+    var title: String
+    var points: [(x: Double, y: Double)]
+    /// Dashed, for a second kind of line (training beside test).
+    var isDashed = false
+    /// Colour of the group it belongs to.
+    var colour = 0
+  }
+  var name: String
+  var title: String
+  var xLabel: String
+  var yLabel: String
+  var lines: [Line]
+}
+
+/// Draws SVG figures with Debian's gnuplot; beside each stand its script and its data, for restyling.
+enum Gnuplot {
+  /// Okabe and Ito's colours, told apart by colour-blind readers.
+  private static let colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442"]
+
+  /// - Returns: a sentence when gnuplot is missing or failed; the run goes on without figures.
+  /// - Throws: `DataError` when a file cannot be written.
+  static func draw(_ figures: [Figure], into folder: String) throws -> String? {
+    for figure in figures {
+      try CSVText.write(["line", "x", "y"], figure.lines.flatMap { l in l.points.map { [l.title, "\($0.x)", "\($0.y)"] } },
+        to: "\(folder)/\(figure.name).csv")
+      let text = script(figure)
+      try DurableFile.write(text, to: "\(folder)/\(figure.name).gp")
+      switch svg(of: text) {
+      case .success(let bytes): try DurableFile.write(bytes, to: "\(folder)/\(figure.name).svg")
+      case .failure(let problem): return problem.sentence
+      }
+    }
+    return nil
+  }
+
+  private static func quoted(_ text: String) -> String {
+    "\"" + text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"") + "\""
+  }
+
+  private static func script(_ f: Figure) -> String {
+    var s = """
+      set terminal svg size 720,440 dynamic enhanced font "sans,13" background rgb "white"
+      set encoding utf8
+      set title \(quoted(f.title)) noenhanced
+      set xlabel \(quoted(f.xLabel)) noenhanced
+      set ylabel \(quoted(f.yLabel)) noenhanced
+      set grid lc rgb "#cccccc"
+      set border 3
+      set tics nomirror
+      set key below noenhanced
+
+      """
+    for (i, line) in f.lines.enumerated() {
+      s += "$line\(i) << EOD\n" + line.points.map { "\($0.x) \($0.y)" }.joined(separator: "\n") + "\nEOD\n"
+    }
+    let plots = f.lines.enumerated().map { i, line in
+      "$line\(i) using 1:2 with linespoints lw 2 pt 7 ps 0.4 dt \(line.isDashed ? 2 : 1) "
+        + "lc rgb \"\(colours[line.colour % colours.count])\" title \(quoted(line.title))"
+    }
+    return s + "plot " + plots.joined(separator: ", \\\n     ") + "\n"
+  }
+
+  private struct Problem: Error {
+    let sentence: String
+  }
+
+  private static func svg(of script: String) -> Result<[UInt8], Problem> {
+    let box = Box()
+    let done = DispatchSemaphore(value: 0)
+    // The engine is synchronous; the one child process is awaited here.
+    Task.detached {
+      do {
+        let result = try await Subprocess.run(
+          .name("gnuplot"), input: .string(script, using: UTF8.self), output: .bytes(limit: 64 << 20),
+          error: .string(limit: 1 << 16, encoding: UTF8.self))
+        if case .exited(0) = result.terminationStatus {
+          box.result = .success(result.standardOutput)
+        } else {
+          let message = result.standardError.split(separator: "\n").last.map(String.init) ?? "no message"
+          box.result = .failure(Problem(sentence: "gnuplot failed, so there are no figures: \(message)"))
+        }
+      } catch {
+        box.result = .failure(
+          Problem(sentence: "no figures: gnuplot was not found; install it with: apt-get install gnuplot-nox"))
+      }
+      done.signal()
+    }
+    done.wait()
+    return box.result
+  }
+
+  private final class Box: @unchecked Sendable {
+    var result: Result<[UInt8], Problem> = .failure(Problem(sentence: "gnuplot did not answer"))
+  }
+}
+
+/// Loss and accuracy against the epoch, from the training stages of a run.
+enum TrainingFigures {
+  static func figures(from results: [StageResult], several: Bool) -> [Figure] {
+    let trained = results.filter { $0.stage == "train" }
+    guard trained.contains(where: { $0.series.contains { $0.values.count > 0 } }) else { return [] }
+    func figure(_ name: String, _ title: String, _ yLabel: String, suffix: String, scale: Double) -> Figure {
+      var lines: [Figure.Line] = []
+      for (i, r) in trained.enumerated() {
+        for s in r.series where s.name.hasSuffix(suffix) {
+          let part = String(s.name.dropLast(suffix.count))
+          let who = several ? "\(r.model), \(part)" : part
+          let stage = trained.filter { $0.model == r.model }.count > 1 ? "\(r.label): " : ""
+          lines.append(
+            Figure.Line(
+              title: stage + who, points: s.values.enumerated().map { (Double($0.offset + 1), scale * $0.element) },
+              isDashed: part == "train", colour: i))
+        }
+      }
+      return Figure(name: name, title: title, xLabel: "epoch", yLabel: yLabel, lines: lines)
+    }
+    return [
+      figure("loss", "Loss", "mean loss", suffix: "Loss", scale: 1),
+      figure("accuracy", "Accuracy", "accuracy (%)", suffix: "Accuracy", scale: 100),
+    ]
+  }
+}

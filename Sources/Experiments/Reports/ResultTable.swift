@@ -1,0 +1,38 @@
+import Configuration
+
+/// The table that a run ends in.
+public enum ResultTable {
+  /// One row for each model, one column for each measured metric; stages without a model have rows of their own.
+  public static func text(_ result: JSON, folder: String) -> String {
+    let stages = (result["stages"]?.array ?? []).compactMap { StageResult($0) }
+    var models: [String] = []
+    var columns: [String] = []
+    var cells: [String: [String: Double]] = [:]
+    for s in stages {
+      let metrics = s.stage == "train" ? s.metrics.filter { $0.name == "trainLoss" || $0.name == "trainAccuracy" } : s.metrics
+      for m in metrics {
+        let column = "\(s.label) \(m.name)"
+        if !models.contains(s.model) { models.append(s.model) }
+        if !columns.contains(column) { columns.append(column) }
+        cells[s.model, default: [:]][column] = m.value
+      }
+    }
+    let timings = result["timings"]
+    func seconds(_ model: String) -> Double {
+      (timings?.members ?? []).filter { ($0.key.hasPrefix("\(model).") || model.isEmpty) && !$0.key.hasSuffix(".epochs") }
+        .reduce(0) { $0 + ($1.value.double ?? 0) }
+    }
+    let name = result["name"]?.string ?? ""
+    var text = "\(name), seed \(result["seed"]?.int ?? 0)\n\n"
+    if !columns.isEmpty {
+      var table = TextTable(header: ["model"] + columns + ["time"])
+      for m in models {
+        table.rows.append(
+          [m.isEmpty ? "–" : m] + columns.map { c in cells[m]?[c].map { readable(c, $0) } ?? "" }
+            + [decimals(seconds(m), 1) + " s"])
+      }
+      text += table.text() + "\n\n"
+    }
+    return text + "Results: \(folder)"
+  }
+}

@@ -1,0 +1,377 @@
+import Configuration
+import Datasets
+import Glibc
+import LinearAlgebra
+import NeuralNetworks
+
+/// The engine's version, in every result.
+public let engineVersion = "0.1.0"
+
+/// What the command line adds to a configuration; none of it changes a result.
+public struct RunOptions {
+  public var threads: Int
+  public var output: String?
+  public var resume = false
+  public var force = false
+  public var quiet = false
+
+  public init(threads: Int? = nil) {
+    self.threads = threads ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+  }
+}
+
+/// How a run ended.
+public enum RunOutcome {
+  /// Its result.json; `already` when it had been finished before.
+  case done(JSON, already: Bool)
+  /// Training went astray: the sentence, and result.json with status "diverged".
+  case diverged(String, JSON)
+}
+
+/// One model of a run.
+final class RunModel {
+  let name: String
+  let configuration: ModelConfiguration
+  /// nil for an ensemble.
+  var model: Model?
+  var members: [RunModel] = []
+
+  init(_ name: String, _ configuration: ModelConfiguration) {
+    self.name = name
+    self.configuration = configuration
+  }
+
+  /// The networks to run: its own, or an ensemble's members'.
+  var networks: [Model] { model.map { [$0] } ?? members.flatMap(\.networks) }
+}
+
+/// Carries out an experiment: models and data, stage after stage, with a checkpoint after each piece of work.
+public final class Run {
+  let configuration: ExperimentConfiguration
+  let resolved: JSON
+  /// The first twelve hexadecimal digits of the SHA-256 of the canonical resolved configuration.
+  public let id: String
+  public let folder: RunFolder
+  let options: RunOptions
+  let pool: ThreadPool
+  let progress: Progress
+  /// Where relative input paths start.
+  private let baseFolder: String
+  var models: [RunModel] = []
+  private var loaded: [String: ImageDataset] = [:]
+  var checkpoint = Checkpoint()
+  private var warnings: [String] = []
+
+  /// - Parameter loaded: the configuration and the folder of its file.
+  public init(_ loaded: LoadedExperiment, options: RunOptions) {
+    configuration = loaded.experiment
+    resolved = loaded.experiment.resolved
+    baseFolder = loaded.folder
+    self.options = options
+    id = String(SHA256.hex(of: Array(resolved.canonical.utf8)).prefix(12))
+    folder = RunFolder(options.output ?? "Results/\(loaded.experiment.name)/\(id)")
+    pool = ThreadPool(threads: options.threads)
+    progress = Progress(quiet: options.quiet)
+  }
+
+  /// A path of the configuration, from the configuration's folder.
+  func inputPath(_ path: String) -> String { path.hasPrefix("/") ? path : "\(baseFolder)/\(path)" }
+
+  /// A path that a stage writes to, from the run's folder.
+  func outputPath(_ path: String) -> String { path.hasPrefix("/") ? path : folder.file(path) }
+
+  // MARK: Running
+
+  /// - Throws: `Interruption` on Ctrl-C (what was done is kept), anything else whose description is a sentence.
+  public func run() throws -> RunOutcome {
+    switch folder.state {
+    case .finished(let result) where !options.force:
+      guard result["runID"]?.string == id else {
+        throw RunError(
+          "\(folder.path): holds another experiment's results (run \(result["runID"]?.string ?? "?"), this is \(id)); "
+            + "give --output another folder, or --force to replace them")
+      }
+      if result["status"]?.string == "done" {
+        return .done(result, already: true)
+      }
+    case .unfinished where !options.force && !options.resume:
+      throw RunError("\(folder.path): an unfinished run lies here; --resume goes on with it, --force starts over")
+    default: break
+    }
+    try folder.take()
+    if options.force { try folder.clearResults() }
+    if !options.force, folder.exists("state/checkpoint.safetensors") {
+      try requireSameConfiguration()
+    }
+    try DurableFile.write(resolved.written(pretty: true) + "\n", to: folder.file("config.json"))
+    try makeModels()
+    if !options.force, folder.exists("state/checkpoint.safetensors") { try restore() }
+    do {
+      try runStages()
+    } catch let divergence as Divergence {
+      progress.end()
+      let result = resultJSON(status: "diverged", message: divergence.description)
+      try DurableFile.write(result.written(pretty: true) + "\n", to: folder.file("result.json"))
+      return .diverged(divergence.description, result)
+    }
+    progress.end()
+    let result = try finish()
+    return .done(result, already: false)
+  }
+
+  private func requireSameConfiguration() throws {
+    guard let bytes = try? FileBytes.read(folder.file("config.json")),
+      let other = try? JSON.parse(bytes, file: "config.json", dialect: .strict)
+    else { return }
+    guard other.canonical == resolved.canonical else {
+      throw RunError("\(folder.path): the unfinished run there has another configuration; --force starts over")
+    }
+  }
+
+  /// A stage on a model; the pieces of work between which a run can stop.
+  struct Unit {
+    var stage: Int
+    var model: RunModel?
+  }
+
+  private func runStages() throws {
+    let labels = configuration.labels
+    var number = 0
+    for (i, stage) in configuration.stages.enumerated() {
+      for unit in units(ofStage: i) {
+        defer { number += 1 }
+        let context = StageContext(
+          run: self, stage: stage, label: labels[i], target: unit.model,
+          result: StageResult(stage: stage.body.kind, label: labels[i], model: unit.model?.name ?? ""))
+        if number < checkpoint.unitsDone { continue }
+        if number == checkpoint.unitsDone, let current = checkpoint.current { context.result = current }
+        try InterruptionFlag.check()
+        let start = Progress.now()
+        try stage.body.run(context)
+        progress.end()
+        addTiming(unitName(labels[i], unit.model), Progress.now() - start)
+        checkpoint.results.append(context.result)
+        checkpoint.unitsDone = number + 1
+        checkpoint.current = nil
+        checkpoint.epochsDone = 0
+        checkpoint.step = 0
+        checkpoint.sample = 0
+        checkpoint.optimizer = []
+        try save()
+      }
+    }
+  }
+
+  private func units(ofStage i: Int) -> [Unit] {
+    let stage = configuration.stages[i]
+    guard stage.body.needsModel else { return [Unit(stage: i, model: nil)] }
+    let chosen = stage.models.map { names in names.compactMap { n in models.first { $0.name == n } } } ?? models
+    return chosen.filter { $0.model != nil || stage.body is any EnsembleStage }.map { Unit(stage: i, model: $0) }
+  }
+
+  private func unitName(_ label: String, _ model: RunModel?) -> String { model.map { "\($0.name).\(label)" } ?? label }
+
+  func addTiming(_ name: String, _ seconds: Double) {
+    if let i = checkpoint.timings.firstIndex(where: { $0.name == name }) { checkpoint.timings[i].seconds += seconds } else {
+      checkpoint.timings.append((name, seconds))
+    }
+  }
+
+  /// Writes the checkpoint, and epochs.csv as far as it goes.
+  func save() throws {
+    checkpoint.models = models.compactMap { m in m.model.map { (m.name, $0.checkpoint) } }
+    try checkpoint.write(to: folder.file("state/checkpoint.safetensors"))
+    try writeEpochs()
+  }
+
+  private func restore() throws {
+    let saved = try Checkpoint.read(folder.file("state/checkpoint.safetensors"))
+    // Stages that changed a model's hardware or shape do so again; its values come from the checkpoint.
+    var number = 0
+    for (i, stage) in configuration.stages.enumerated() {
+      for unit in units(ofStage: i) {
+        if number < saved.unitsDone, let remake = stage.body as? any RestructuringStage {
+          try remake.restructure(
+            StageContext(
+              run: self, stage: stage, label: "", target: unit.model,
+              result: StageResult(stage: stage.body.kind, label: "", model: unit.model?.name ?? "")))
+        }
+        number += 1
+      }
+    }
+    for (name, tensors) in saved.models {
+      guard let model = models.first(where: { $0.name == name })?.model else {
+        throw RunError("\(folder.path): the checkpoint holds a model \(name) that the configuration does not; --force starts over")
+      }
+      try model.restore(Dictionary(tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { a, _ in a }))
+    }
+    checkpoint = saved
+    progress.say("resuming \(folder.path) after \(saved.unitsDone) stages" + (saved.epochsDone > 0 ? ", \(saved.epochsDone) epochs" : ""))
+  }
+
+  // MARK: Models and data
+
+  private func makeModels() throws {
+    for (name, c) in configuration.models {
+      let made = RunModel(name, c)
+      if !c.ensemble.isEmpty {
+        made.members = c.ensemble.compactMap { n in models.first { $0.name == n } }
+        _ = try Ensemble(made.networks, c.combine)
+      } else if let from = c.from, let original = models.first(where: { $0.name == from }) {
+        made.model = try copy(of: original)
+        try place(made, on: c.hardware)
+      } else {
+        let set = try dataset(nil)
+        let model = try c.make(input: inputShape(set), classes: set.classes)
+        try model.initialize(c.initialization, seed: configuration.seed, pool: pool)
+        if let file = c.initialWeights { try load(inputPath(file), into: model) }
+        made.model = model
+        try place(made, on: c.hardware)
+      }
+      models.append(made)
+    }
+  }
+
+  /// A digital model of the same network and values.
+  func copy(of original: RunModel) throws -> Model {
+    guard let source = original.model else { throw RunError("model \(original.name) is an ensemble and cannot be copied") }
+    var network = original.configuration
+    while let from = network.from, let base = models.first(where: { $0.name == from }) { network = base.configuration }
+    let copy = try network.make(input: source.inputShape, classes: source.output.shape.count)
+    try copy.load(source.stateDictionary, pool: pool)
+    return copy
+  }
+
+  func place(_ model: RunModel, on hardware: any HardwareConfiguration) throws {
+    try model.model?.place(pool: pool) { try hardware.configuration(forLayer: $0).hardware(seed: configuration.seed) }
+  }
+
+  private func load(_ path: String, into model: Model) throws {
+    let file = try Safetensors.read(path, finite: true)
+    do { try model.load(file.tensors.map { ($0.name, $0.array.tensor) }, pool: pool) } catch let error as ModelError {
+      throw RunError("\(path): \(error.description)")
+    }
+  }
+
+  func inputShape(_ set: ImageDataset) -> Shape {
+    let s = set.sampleShape
+    return s.count == 3 ? Shape(height: s[0], width: s[1], channels: s[2]) : Shape(features: s.reduce(1, *))
+  }
+
+  /// The configuration of a data set: a named one of `datasets`, or `data`.
+  func dataConfiguration(_ name: String?) throws -> DataConfiguration {
+    if let name, let found = configuration.datasets.first(where: { $0.key == name }) { return found.value }
+    guard let data = configuration.data ?? configuration.datasets.first?.value else {
+      throw RunError("the experiment names no data")
+    }
+    return data
+  }
+
+  /// A data set, read once.
+  func dataset(_ name: String?) throws -> ImageDataset {
+    let key = name ?? ""
+    if let set = loaded[key] { return set }
+    let set = try dataConfiguration(name).load(name: name ?? "data", resolve: inputPath)
+    loaded[key] = set
+    return set
+  }
+
+  // MARK: Results
+
+  /// Every metric under its name: <model>.<label>.<metric>, the model left out when there is only one.
+  private var metrics: [(name: String, value: Double)] {
+    let several = models.count > 1
+    return checkpoint.results.flatMap { r in
+      r.metrics.map { m in ((several && !r.model.isEmpty ? "\(r.model)." : "") + "\(r.label).\(m.name)", m.value) }
+    }
+  }
+
+  private func resultJSON(status: String, message: String? = nil) -> JSON {
+    var json = JSON.object([
+      ("name", .string(configuration.name)), ("runID", .string(id)), ("status", .string(status)),
+      ("seed", .integer(Int(clamping: configuration.seed))), ("version", .string(engineVersion)), ("config", resolved),
+      ("stages", .array(checkpoint.results.map(\.json) + (status == "done" ? [] : [checkpoint.current?.json].compactMap { $0 }))),
+      ("metrics", .object(metrics.map { ($0.name, .number($0.value)) })),
+      ("machine", Machine.description(threads: options.threads)),
+      ("timings", .object(checkpoint.timings.map { ($0.name, .number(($0.seconds * 1000).rounded() / 1000)) })),
+    ])
+    if let message { json.set("message", .string(message)) }
+    return json
+  }
+
+  private func finish() throws -> JSON {
+    if !models.isEmpty { try DurableFile.makeFolders(folder.file("models")) }
+    for m in models {
+      guard let model = m.model else { continue }
+      try Safetensors.write(
+        model.stateDictionary.map { Safetensors.NamedArray($0.name, $0.tensor) },
+        metadata: ["format": "pt"], to: folder.file("models/\(m.name).safetensors"))
+    }
+    if configuration.figures { try drawFigures() }
+    let result = resultJSON(status: "done")
+    try CSVText.write(
+      ["what", "seconds"], checkpoint.timings.map { [$0.name, "\(($0.seconds * 1000).rounded() / 1000)"] },
+      to: folder.file("timings.csv"))
+    // Last of all: its presence says that everything else is there.
+    try DurableFile.write(result.written(pretty: true) + "\n", to: folder.file("result.json"))
+    folder.clearState()
+    return result
+  }
+
+  private func drawFigures() throws {
+    let figures = TrainingFigures.figures(from: checkpoint.results, several: models.count > 1)
+    guard !figures.isEmpty else { return }
+    try DurableFile.makeFolders(folder.file("figures"))
+    if let problem = try Gnuplot.draw(figures, into: folder.file("figures")) { progress.say("warning: \(problem)") }
+  }
+
+  /// One line for each model, training stage and epoch.
+  private func writeEpochs() throws {
+    let trained = (checkpoint.results + [checkpoint.current].compactMap { $0 }).filter { $0.stage == "train" }
+    guard !trained.isEmpty else { return }
+    var names: [String] = []
+    for r in trained { for s in r.series where !names.contains(s.name) { names.append(s.name) } }
+    var rows: [[String]] = []
+    for r in trained {
+      for epoch in 0..<(r.series.map(\.values.count).max() ?? 0) {
+        rows.append(
+          [r.model, r.label, "\(epoch + 1)"]
+            + names.map { n in
+              let values = r.series.first { $0.name == n }?.values ?? []
+              return epoch < values.count ? "\(values[epoch])" : ""
+            })
+      }
+    }
+    try CSVText.write(["model", "stage", "epoch"] + names, rows, to: folder.file("epochs.csv"))
+  }
+}
+
+/// What a stage gets when it runs.
+public final class StageContext {
+  let run: Run
+  let stage: StageConfiguration
+  public let label: String
+  let target: RunModel?
+  /// What the stage finds; for a run that was resumed, what it had found.
+  public var result: StageResult
+
+  init(run: Run, stage: StageConfiguration, label: String, target: RunModel?, result: StageResult) {
+    (self.run, self.stage, self.label, self.target, self.result) = (run, stage, label, target, result)
+  }
+
+  /// The stage's model. - Throws: `RunError` for an ensemble or a stage without one.
+  func model() throws -> Model {
+    guard let model = target?.model else { throw RunError("stage \(label): works on a model, not on an ensemble") }
+    return model
+  }
+
+  func dataset() throws -> ImageDataset { try run.dataset(stage.dataset) }
+}
+
+/// A stage that ensembles can be given to.
+protocol EnsembleStage: Stage {}
+
+/// A stage that changes a model's hardware or shape; does it again, without measuring, when a run is resumed.
+protocol RestructuringStage: Stage {
+  func restructure(_ context: StageContext) throws
+}

@@ -1,0 +1,103 @@
+import Configuration
+import Datasets
+import LinearAlgebra
+import NeuralNetworks
+
+/// Measures a model on a part of a data set.
+public struct EvaluateStage: EnsembleStage {
+  public enum Part: String, CaseIterable, Sendable {
+    case train, validation, test
+    var split: Split { Split(rawValue: rawValue) ?? .test }
+  }
+  public var split = Part.test
+  public var batchSize = 64
+
+  public init() {}
+  public static let documentation = "Measures loss, top-1 and top-5 accuracy and the confusion matrix."
+  public static let fields: [Field<EvaluateStage>] = [
+    Field("split", \.split, .choice, "The part that is measured."),
+    Field("batchSize", \.batchSize, .integer(1...65536, unit: "sample"), "Samples of one pass."),
+  ]
+
+  public var kind: String { "evaluate" }
+
+  public func run(_ context: StageContext) throws {
+    let run = context.run
+    guard let target = context.target else { return }
+    let set = try context.dataset()
+    let images = try set.part(split.split)
+    let before = activity(target)
+    let evaluator = try Evaluator(
+      target.networks, target.configuration.combine, images, run.dataConfiguration(context.stage.dataset),
+      batch: batchSize, seed: run.configuration.seed, pool: run.pool)
+    run.progress.begin("\(context.label) \(target.name)", total: images.count, unit: "samples")
+    let (loss, scores) = try evaluator.run(step: nil, progress: run.progress)
+    context.result.metrics = scores.metrics + [("loss", loss)]
+    let names = set.classNames
+    context.result.tables.append((
+      "confusion", ["actual"] + names,
+      (0..<scores.classes).map { row in
+        [.string(row < names.count ? names[row] : "\(row)")]
+          + (0..<scores.classes).map { .integer(scores.confusion[row * scores.classes + $0]) }
+      }
+    ))
+    context.result.tables.append((
+      "activity", ["counter", "value"],
+      zip(activity(target).counters, before.counters).map { after, before in
+        [.string(after.name), .integer(Int(clamping: after.value - before.value))]
+      }
+    ))
+  }
+
+  private func activity(_ target: RunModel) -> Activity {
+    var total = Activity()
+    for n in target.networks { total += n.activity }
+    return total
+  }
+}
+
+/// Writes a model's outputs (logits) for a part of a data set.
+public struct PredictStage: EnsembleStage {
+  public var split = EvaluateStage.Part.test
+  public var batchSize = 64
+  public var output: String?
+
+  public init() {}
+  public static let documentation = "Writes the outputs (logits) of every sample as .npy, [samples, classes]."
+  public static let fields: [Field<PredictStage>] = [
+    Field("split", \.split, .choice, "The part that is predicted."),
+    Field("batchSize", \.batchSize, .integer(1...65536, unit: "sample"), "Samples of one pass."),
+    Field("output", \.output, .optional(.text), "File in the run's folder; <model>-<label>.npy if left out."),
+  ]
+
+  public var kind: String { "predict" }
+
+  public func check(
+    _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
+    _ report: inout Report
+  ) {
+    if let output, models.count > 1 {
+      report.error(
+        "\"\(output)\" would be written by each of \(models.count) models", at: "\(path).output",
+        hint: "leave it out, or give the stage one of the models")
+    }
+  }
+
+  public func run(_ context: StageContext) throws {
+    let run = context.run
+    guard let target = context.target else { return }
+    let set = try context.dataset()
+    let images = try set.part(split.split)
+    let evaluator = try Evaluator(
+      target.networks, target.configuration.combine, images, run.dataConfiguration(context.stage.dataset),
+      batch: batchSize, seed: run.configuration.seed, pool: run.pool)
+    var logits: [Float] = []
+    run.progress.begin("\(context.label) \(target.name)", total: images.count, unit: "samples")
+    let (_, scores) = try evaluator.run(step: nil, progress: run.progress) { outputs, samples in
+      logits += UnsafeBufferPointer(start: outputs, count: samples * set.classes)
+    }
+    let path = run.outputPath(output ?? "\(target.name)-\(context.label).npy")
+    try Npy.write(Tensor(shape: [images.count, set.classes], values: logits), to: path)
+    context.result.metrics = scores.metrics
+  }
+}

@@ -1,0 +1,57 @@
+import Configuration
+
+/// Something an experiment does: its keys in a configuration, and what it does. A new stage is one new conformance and
+/// one line in `stageVariants`.
+public protocol Stage: Configurable {
+  var kind: String { get }
+  /// False for studies without a network; such a stage runs once, not for every model.
+  var needsModel: Bool { get }
+  var needsData: Bool { get }
+  /// The stage can name what it makes with "as".
+  var makesModel: Bool { get }
+  /// Looks at the stage beside the models it works on, before anything runs.
+  func check(
+    _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
+    _ report: inout Report)
+  /// Files that must exist before the run starts: the key that names each, and its path as written.
+  var inputPaths: [(key: String, path: String)] { get }
+  /// Does it. - Throws: anything whose description is a sentence; `Interruption` on Ctrl-C.
+  func run(_ context: StageContext) throws
+}
+
+extension Stage {
+  public var needsModel: Bool { true }
+  public var needsData: Bool { true }
+  public var makesModel: Bool { false }
+  public func check(
+    _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
+    _ report: inout Report
+  ) {}
+  public var inputPaths: [(key: String, path: String)] { [] }
+}
+
+/// Every stage, by its key.
+let stageVariants: @Sendable () -> [Variant<any Stage>] = {
+  [
+    Variant("train", TrainStage.self) { $0 },
+    Variant("evaluate", EvaluateStage.self) { $0 },
+    Variant("predict", PredictStage.self) { $0 },
+    Variant("map", MapStage.self) { $0 },
+    Variant("export", ExportStage.self) { $0 },
+    Variant("circuit", CircuitStage.self) { $0 },
+  ]
+}
+
+/// The user pressed Ctrl-C, or the process was asked to end.
+public struct Interruption: Error {}
+
+/// Training went astray: a loss that is not a number.
+public struct Divergence: Error, CustomStringConvertible {
+  public let description: String
+}
+
+/// A run that cannot go on, as a sentence.
+public struct RunError: Error, CustomStringConvertible {
+  public let description: String
+  public init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,182 @@
+import Configuration
+import Datasets
+import NeuralNetworks
+
+/// Learns from a data set's training part.
+public struct TrainStage: Stage {
+  /// The part that is measured after every epoch.
+  public enum Measured: String, CaseIterable, Sendable {
+    /// The validation part if there is one, else the test part.
+    case automatic = "auto"
+    case validation, test, none
+  }
+
+  public var epochs = 10
+  public var batchSize = 64
+  public var optimizer = OptimizerConfiguration()
+  public var schedule = ScheduleConfiguration()
+  public var loss = LossConfiguration()
+  public var shuffle = true
+  public var measure = Measured.automatic
+  public var checkpointEvery = 1
+
+  public init() {}
+  public static let documentation = "Learns from the training part, epoch by epoch."
+  public static let fields: [Field<TrainStage>] = [
+    Field("epochs", \.epochs, .integer(1...1_000_000), "Passes over the training part."),
+    Field("batchSize", \.batchSize, .integer(1...65536, unit: "sample"), "Samples of one update."),
+    Field("optimizer", \.optimizer, .object(shorthand: "kind"), "How gradients become changes of weights."),
+    Field("schedule", \.schedule, .object(shorthand: "kind"), "The learning rate's course."),
+    Field("loss", \.loss, .object(shorthand: "kind"), "What training lowers."),
+    Field("shuffle", \.shuffle, .boolean, "A new random order for each epoch; false keeps the data's order."),
+    Field("measure", \.measure, .choice, "The part measured after each epoch; auto: validation if there is one, else test."),
+    Field("checkpointEvery", \.checkpointEvery, .integer(1...1_000_000, unit: "epoch"), "Epochs between checkpoints."),
+  ]
+
+  public var kind: String { "train" }
+
+  public func check(
+    _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
+    _ report: inout Report
+  ) {
+    for (name, model) in models where model.ensemble.isEmpty && model.hardware.updatesInArray {
+      guard let stateful = optimizer.stateful else { continue }
+      report.error(
+        "\(stateful.what), but model \(name) learns by outer products in its array, which holds no optimizer state",
+        at: "\(path).optimizer.\(stateful.key)",
+        hint: "use plain sgd, or \"update\": \"programmed\" in the model's hardware; \"models\" can give each model its own stage")
+    }
+  }
+
+  public func run(_ context: StageContext) throws {
+    let run = context.run
+    let model = try context.model()
+    let set = try context.dataset()
+    let data = try run.dataConfiguration(context.stage.dataset)
+    let seed = run.configuration.seed
+    let workspace = Workspace(model, batch: batchSize, pool: run.pool, gradients: true)
+    workspace.task = loss.task
+    workspace.seed = seed
+    let trainer = Trainer(
+      workspace: workspace,
+      optimizer: try Optimizer(
+        optimizer.optimizerKind, weightDecay: optimizer.weightDecay, decaysVectors: optimizer.decaysVectors, model: model))
+    let source = try BatchSource(set.train, data, augments: true, batch: batchSize, seed: seed, pool: run.pool)
+    let measured: (name: String, evaluator: Evaluator)? = try measuredPart(set).map { name, images in
+      (
+        name,
+        try Evaluator([model], .meanOutput, images, data, batch: batchSize, seed: seed, pool: run.pool, task: loss.task)
+      )
+    }
+    let firstEpoch = run.checkpoint.epochsDone
+    if firstEpoch > 0 {
+      trainer.stepNumber = run.checkpoint.step
+      trainer.sampleNumber = run.checkpoint.sample
+      try trainer.optimizer.restore(
+        Dictionary(run.checkpoint.optimizer.map { ($0.name, $0.tensor) }, uniquingKeysWith: { a, _ in a }))
+    }
+    let count = set.train.count
+    let course = schedule.schedule(epochs: epochs)
+    let title = context.target.map { "\(context.label) \($0.name)" } ?? context.label
+    run.progress.begin(title, total: epochs * count, done: firstEpoch * count, unit: "samples")
+
+    for epoch in firstEpoch..<max(firstEpoch, epochs) {
+      let start = Progress.now()
+      let order =
+        shuffle
+        ? RandomPurpose.dataOrder.stream(seed: seed, index: UInt64(epoch)).permutation(count) : Array(0..<count)
+      let scores = ClassificationScores()
+      var lossSum = 0.0
+      var rate = 0.0
+      for first in stride(from: 0, to: count, by: batchSize) {
+        try InterruptionFlag.check()
+        let indices = order[first..<min(count, first + batchSize)]
+        source.fill(workspace.input, indices, globalSample: trainer.sampleNumber)
+        workspace.targets = Targets(labels: UnsafePointer(source.labels))
+        rate = optimizer.learningRate * course.factor(epoch: epoch, fraction: Double(first) / Double(count))
+        let loss = try trainer.step(samples: indices.count, rate: Float(rate))
+        guard loss.isFinite else {
+          throw divergence(context, trainer, epoch, workspace, indices.count)
+        }
+        scores.add(
+          outputs: workspace.output, count: model.output.shape.count, samples: indices.count, targets: workspace.targets)
+        lossSum += loss * Double(indices.count)
+        run.progress.advance(
+          by: indices.count, note: "epoch \(epoch + 1)/\(epochs), loss \((loss * 1000).rounded() / 1000)")
+      }
+      if let bad = firstNonFinite(model) {
+        throw Divergence(
+          description: "training of \(context.target?.name ?? "the model") diverged at step \(trainer.stepNumber - 1) "
+            + "(epoch \(epoch + 1)): \(bad) is no longer a finite number; lower the learning rate")
+      }
+      context.result.append(rate, to: "learningRate")
+      context.result.append(lossSum / Double(count), to: "trainLoss")
+      context.result.append(Double(scores.correct) / Double(count), to: "trainAccuracy")
+      if let measured {
+        let (loss, scores) = try measured.evaluator.run(step: trainer.stepNumber)
+        context.result.append(loss, to: "\(measured.name)Loss")
+        for m in scores.metrics where m.name == "accuracy" { context.result.append(m.value, to: "\(measured.name)Accuracy") }
+      }
+      run.addTiming("\(context.target?.name ?? "").\(context.label).epochs", Progress.now() - start)
+      if (epoch + 1) % checkpointEvery == 0 && epoch + 1 < epochs {
+        run.checkpoint.current = context.result
+        run.checkpoint.epochsDone = epoch + 1
+        run.checkpoint.step = trainer.stepNumber
+        run.checkpoint.sample = trainer.sampleNumber
+        run.checkpoint.optimizer = trainer.optimizer.state
+        try run.save()
+      }
+    }
+    context.result.metrics = context.result.series.compactMap { s in s.values.last.map { (s.name, $0) } }
+  }
+
+  private func measuredPart(_ set: ImageDataset) throws -> (String, LabelledImages)? {
+    switch measure {
+    case .automatic: return set.validation.map { ("validation", $0) } ?? ("test", set.test)
+    case .validation: return ("validation", try set.part(.validation))
+    case .test: return ("test", set.test)
+    case .none: return nil
+    }
+  }
+
+  /// Says where the first number that is not finite stands.
+  private func divergence(
+    _ context: StageContext, _ trainer: Trainer, _ epoch: Int, _ workspace: Workspace, _ samples: Int
+  ) -> Divergence {
+    let model = workspace.model
+    var place = "the loss"
+    if let bad = firstNonFinite(model) {
+      place = bad
+    } else {
+      for node in model.nodes {
+        guard let values = workspace.activation(node) else { continue }
+        if (0..<(samples * node.shape.count)).contains(where: { !values[$0].isFinite }) {
+          place = "the output of layer \(node.name)"
+          break
+        }
+      }
+    }
+    return Divergence(
+      description: "training of \(context.target?.name ?? "the model") diverged at step \(trainer.stepNumber) "
+        + "(epoch \(epoch + 1)): \(place) is not a finite number; lower the learning rate. "
+        + "The last checkpoint is kept in \(context.run.folder.file("state"))")
+  }
+
+  private func firstNonFinite(_ model: Model) -> String? {
+    for node in model.nodes {
+      for w in node.layer.weights {
+        for a in w.arrays {
+          let isBad: Bool
+          if let p = a.plainWeights { isBad = (0..<(a.outputs * a.inputs)).contains { !p[$0].isFinite } } else {
+            isBad = a.weights.values.contains { !$0.isFinite }
+          }
+          if isBad { return "a weight of layer \(node.name)" }
+        }
+      }
+      for p in node.layer.parameters where (0..<p.count).contains(where: { !p.values[$0].isFinite }) {
+        return "the \(p.name) of layer \(node.name)"
+      }
+    }
+    return nil
+  }
+}
