@@ -149,7 +149,10 @@ public final class Optimizer {
   public var state: [NamedTensor] {
     var result: [NamedTensor] = [("updates", Tensor(shape: [2], values: Self.split(updates)))]
     for (name, s) in [("first", first), ("second", second)] {
-      if let s { result.append((name, Tensor(shape: [s.count], values: Array(UnsafeBufferPointer(start: s.base, count: s.count))))) }
+      if let s {
+        result.append(
+          (name, Tensor(shape: [s.count], values: Array(UnsafeBufferPointer(start: s.base, count: s.count)))))
+      }
     }
     return result
   }

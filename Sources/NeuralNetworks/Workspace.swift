@@ -258,7 +258,9 @@ public final class Workspace {
   ///   - step, globalSample: number of the update and of the first sample over the whole run; key random numbers.
   /// - Returns: the mean loss over the batch, or 0 without a task.
   @discardableResult
-  public func forward(samples: Int, training: Bool, step: Int = 0, globalSample: UInt64 = 0, loss: Bool = false) -> Double {
+  public func forward(samples: Int, training: Bool, step: Int = 0, globalSample: UInt64 = 0, loss: Bool = false)
+    -> Double
+  {
     precondition(samples > 0 && samples <= capacity, "\(samples) samples do not fit a workspace of \(capacity)")
     precondition(model.version == modelVersion, "the model changed after its workspace was planned")
     self.samples = samples
@@ -451,7 +453,8 @@ public final class Workspace {
         tasks += n
       }
     }
-    let blocks = min(pieces, laneGradients.count) > 1 ? (model.pieceGradientCount + Self.sumBlock - 1) / Self.sumBlock : 0
+    let blocks =
+      min(pieces, laneGradients.count) > 1 ? (model.pieceGradientCount + Self.sumBlock - 1) / Self.sumBlock : 0
     pool.run(count: tasks + blocks, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
       Unmanaged<Workspace>.fromOpaque(context).takeUnretainedValue().runGradientTask(item)
     }

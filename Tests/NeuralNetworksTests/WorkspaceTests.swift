@@ -82,7 +82,9 @@ private struct Training {
   func allocatesNothing() async {
     let result = await #expect(processExitsWith: .success, observing: [\.standardErrorContent]) {
       var found: [(String, Int)] = []
-      for (name, samples, batchNorm) in [("lenet5", 64, false), ("vgg8", 20, true), ("vgg8", 64, false), ("resnet20", 18, true)] {
+      for (name, samples, batchNorm) in [
+        ("lenet5", 64, false), ("vgg8", 20, true), ("vgg8", 64, false), ("resnet20", 18, true),
+      ] {
         for optimizer in [
           OptimizerKind.sgd(momentum: 0.9, nesterov: false),
           .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled: true),
