@@ -124,23 +124,29 @@ ATTRIBUTES static void NAME(foldPatches)(int height, int width, int channels, in
                                          int stride, int padding, int outputHeight, int outputWidth,
                                          const float *patches, int ld, float *dx) {
   const float *end = dx + (size_t)height * width * channels;
-  for (int iy = 0; iy < height; iy++)
-    for (int ix = 0; ix < width; ix++, dx += channels)
-      for (int c = 0; c < channels; c += LANES) {
+  const ptrdiff_t lineStep = (ptrdiff_t)outputWidth * ld - (ptrdiff_t)stride * kernelWidth * channels;
+  const ptrdiff_t step = ld - (ptrdiff_t)stride * channels;
+  for (int iy = 0; iy < height; iy++) {
+    // The outputs whose window holds the line (and below, the pixel); for the first of them it is farthest down.
+    const int y = iy + padding, lastY = y / stride < outputHeight ? y / stride : outputHeight - 1;
+    const int firstY = y < kernelHeight ? 0 : (y - kernelHeight) / stride + 1;
+    for (int ix = 0; ix < width; ix++, dx += channels) {
+      const int x = ix + padding, lastX = x / stride < outputWidth ? x / stride : outputWidth - 1;
+      const int firstX = x < kernelWidth ? 0 : (x - kernelWidth) / stride + 1;
+      const float *corner = patches + ((ptrdiff_t)firstY * outputWidth + firstX) * ld +
+                            ((ptrdiff_t)(y - firstY * stride) * kernelWidth + x - firstX * stride) * channels;
+      for (int c = 0; c < channels; c += LANES, corner += LANES) {
         NAME(Vector) sum = {0};
-        for (int ky = 0; ky < kernelHeight; ky++) {
-          const int y = iy + padding - ky, oy = y / stride;
-          if (y < 0 || oy >= outputHeight || oy * stride != y) continue;
-          for (int kx = 0; kx < kernelWidth; kx++) {
-            const int x = ix + padding - kx, ox = x / stride;
-            if (x < 0 || ox >= outputWidth || ox * stride != x) continue;
-            sum += *(const NAME(Vector) *)(patches + ((size_t)oy * outputWidth + ox) * ld +
-                                           (ky * kernelWidth + kx) * channels + c);
-          }
+        const float *line = corner;
+        for (int oy = firstY; oy <= lastY; oy++, line += lineStep) {
+          const float *p = line;
+          for (int ox = firstX; ox <= lastX; ox++, p += step) sum += *(const NAME(Vector) *)p;
         }
         // What is written past a pixel's channels is overwritten by the next pixels.
         NAME(setPart)(dx + c, sum, end - dx - c < LANES ? channels - c : LANES);
       }
+    }
+  }
 }
 
 // ---- Element-wise passes.
@@ -267,28 +273,35 @@ ATTRIBUTES static void NAME(maxPoolBackward2)(int channels, int width, int strid
   const size_t count = (size_t)rows * outputWidth * channels;
   // One past the last pixel of the last window.
   const float *end = dimage + ((size_t)(rows - 1) * stride + 1) * line + ((size_t)(outputWidth - 1) * stride + 2) * channels;
+  NAME(Mask) lane;
+  UNROLL for (int j = 0; j < LANES; j++) lane[j] = j;
   for (int oy = 0; oy < rows; oy++)
-    for (int ky = 0; ky < 2; ky++)
-      for (int ox = 0; ox < outputWidth; ox++) {
-        const size_t from = ((size_t)oy * outputWidth + ox) * channels;
-        float *pixel = dimage + ((size_t)oy * stride + ky) * line + (size_t)ox * stride * channels;
-        for (int kx = 0; kx < 2; kx++, pixel += channels)
+    for (int ky = 0; ky < 2; ky++) {
+      float *pixel = dimage + ((size_t)oy * stride + ky) * line;
+      size_t from = (size_t)oy * outputWidth * channels;
+      for (int ox = 0; ox < outputWidth; ox++, pixel += (size_t)stride * channels, from += channels)
+        for (int kx = 0; kx < 2; kx++)
           for (int c = 0; c < channels; c += LANES) {
-            const int n = channels - c < LANES ? channels - c : LANES;
-            NAME(Mask) keep;
-            UNROLL for (int j = 0; j < LANES; j++) keep[j] = j < n ? -1 : 0;
+            const int n = channels - c;
+            float *to = pixel + kx * channels + c;
             NAME(Mask) g, w;
-            if (from + c + LANES > count) {
-              g = (NAME(Mask))NAME(part)(dy + from + c, n);
-              UNROLL for (int j = 0; j < LANES; j++) w[j] = j < n ? winner[from + c + j] : 0;
-            } else {
+            if (from + c + LANES <= count) {
               g = *(const NAME(Mask) *)(dy + from + c);
               w = __builtin_convertvector(*(const NAME(Bytes) *)(winner + from + c), NAME(Mask));
+            } else {
+              UNROLL for (int j = 0; j < LANES; j++) {
+                g[j] = j < n ? ((const NAME(Mask) *)(dy + from + c))[0][j] : 0;
+                w[j] = j < n ? winner[from + c + j] : 0;
+              }
             }
-            g &= keep & (w == 2 * ky + kx);
-            NAME(setPart)(pixel + c, (NAME(Vector))g, end - pixel - c < LANES ? n : LANES);
+            g &= (lane < n) & (w == 2 * ky + kx);
+            if (end - to >= LANES) {
+              *(NAME(Mask) *)to = g;
+            } else {
+              for (int j = 0; j < n && j < LANES; j++) to[j] = ((NAME(Vector))g)[j];
+            }
           }
-      }
+    }
 }
 
 // Adds each output's gradient to the pixel that won; dimage must be zero (or hold what is to be added to).
@@ -569,6 +582,6 @@ static const CKernels NAME(table) = {
     NAME(addBias), NAME(columnSums), NAME(relu), NAME(reluBackward), NAME(maxPool), NAME(maxPoolBackward),
     NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(pulseUpdate), NAME(effectiveWeights),
     NAME(moments), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), NAME(multiplyPanels),
-    NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
+    NAME(multiplySmall), NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
     NAME(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
 };

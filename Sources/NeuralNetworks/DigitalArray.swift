@@ -40,7 +40,14 @@ public final class DigitalArray: WeightArray {
     _ dy: UnsafePointer<Float>, _ lddy: Int, rows: Int, _ dx: UnsafeMutablePointer<Float>, _ lddx: Int,
     _ context: ReadContext
   ) {
-    BLAS.gemm(false, false, m: rows, n: inputs, k: outputs, dy, lddy, storage.base, inputs, dx, lddx)
+    // Below a million multiplications OpenBLAS (0.3.21, AVX-512) allocates in this product, which a training step must
+    // not.
+    if (rows * outputs * inputs <= 1_000_000) {
+      kernels.multiplySmall(
+        Int32(rows), Int32(inputs), Int32(outputs), dy, lddy, storage.base, inputs, dx, lddx)
+    } else {
+      BLAS.gemm(false, false, m: rows, n: inputs, k: outputs, dy, lddy, storage.base, inputs, dx, lddx)
+    }
     reads[context.worker].backward += UInt64(rows)
   }
 

@@ -61,8 +61,12 @@ public struct Piece {
   @inline(__always) public func inputGradient(_ i: Int = 0) -> UnsafeMutablePointer<Float>? { inputGradientPointers[i] }
 
   /// Where the gradient of a parameter is added, or nil when nobody wants it.
-  @inline(__always) public func gradient(_ p: Parameter) -> UnsafeMutablePointer<Float>? { gradient.map { $0 + p.offset } }
-  @inline(__always) public func gradient(_ w: Weights) -> UnsafeMutablePointer<Float>? { gradient.map { $0 + w.offset } }
+  @inline(__always) public func gradient(_ p: Parameter) -> UnsafeMutablePointer<Float>? {
+    gradient.map { $0 + p.offset }
+  }
+  @inline(__always) public func gradient(_ w: Weights) -> UnsafeMutablePointer<Float>? {
+    gradient.map { $0 + w.offset }
+  }
 
   @inline(__always) public func readContext(scratch: UnsafeMutablePointer<Float>, sample: Int = 0) -> ReadContext {
     ReadContext(worker: worker, sample: globalSample + UInt64(sample), scratch: scratch, calibrating: calibrating)

@@ -48,6 +48,8 @@ public final class Workspace {
   private var plans: [Plan] = []
   private var edges: [[Edge]] = []
   private var layers: [any Layer] = []
+  /// All arrays of the model, in one list: asking every layer for its own would allocate.
+  private var arrays: [any WeightArray] = []
   private var forwardSegments: [[Segment]] = [[], []]
   private var backwardSegments: [[Segment]] = [[], []]
   private var preparations: [[(node: Int, task: Int)]] = [[], []]
@@ -116,6 +118,7 @@ public final class Workspace {
 
     let nodes = model.nodes
     layers = nodes.map(\.layer)
+    arrays = nodes.flatMap { $0.layer.weights.flatMap(\.arrays) }
     var consumers = [Int](repeating: 0, count: nodes.count)
     for node in nodes { for i in node.inputs where i >= 0 { consumers[i] += 1 } }
 
@@ -255,7 +258,9 @@ public final class Workspace {
   ///   - step, globalSample: number of the update and of the first sample over the whole run; key random numbers.
   /// - Returns: the mean loss over the batch, or 0 without a task.
   @discardableResult
-  public func forward(samples: Int, training: Bool, step: Int = 0, globalSample: UInt64 = 0, loss: Bool = false) -> Double {
+  public func forward(samples: Int, training: Bool, step: Int = 0, globalSample: UInt64 = 0, loss: Bool = false)
+    -> Double
+  {
     precondition(samples > 0 && samples <= capacity, "\(samples) samples do not fit a workspace of \(capacity)")
     precondition(model.version == modelVersion, "the model changed after its workspace was planned")
     self.samples = samples
@@ -318,19 +323,13 @@ public final class Workspace {
 
   /// True when some array wants a calibrating pass.
   public func needsCalibration(training: Bool) -> Bool {
-    for node in model.nodes {
-      for w in node.layer.weights { for a in w.arrays where a.needsCalibration(training: training) { return true } }
-    }
+    for a in arrays where a.needsCalibration(training: training) { return true }
     return false
   }
 
   /// Prepares every array for the step (refreshing what it derives from its devices).
   public func prepareArrays(step: Int) throws {
-    for node in model.nodes {
-      for w in node.layer.weights {
-        for a in w.arrays { try a.prepare(step: step, workers: pool.threads, pool: pool) }
-      }
-    }
+    for a in arrays { try a.prepare(step: step, workers: pool.threads, pool: pool) }
   }
 
   /// The activation of a node after a forward pass, [samples, node shape]. Where the next layer runs in place it shows
@@ -457,7 +456,8 @@ public final class Workspace {
         tasks += n
       }
     }
-    let blocks = min(pieces, laneGradients.count) > 1 ? (model.pieceGradientCount + Self.sumBlock - 1) / Self.sumBlock : 0
+    let blocks =
+      min(pieces, laneGradients.count) > 1 ? (model.pieceGradientCount + Self.sumBlock - 1) / Self.sumBlock : 0
     pool.run(count: tasks + blocks, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
       Unmanaged<Workspace>.fromOpaque(context).takeUnretainedValue().runGradientTask(item)
     }
