@@ -41,7 +41,8 @@ let package = Package(
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"]),
     .testTarget(name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "CrossbarsTests", dependencies: ["Crossbars", "Configuration", "LinearAlgebra", "CBLAS"],
+      name: "CrossbarsTests",
+      dependencies: ["Crossbars", "NeuralNetworks", "Configuration", "LinearAlgebra", "CKernels", "CBLAS"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration"]),

@@ -28,6 +28,8 @@ public final class CrossbarArray: WeightArray {
   // All [outputs, inputs].
   var xPlus: Storage
   var xMinus: Storage
+  /// The chip's device-to-device spread, a factor on each conductance; nil when there is none.
+  var spread: (plus: Storage, minus: Storage)?
   /// Distortions (with the devices' spread folded in), forward; nil while they are 1.
   var dPlus: Storage?
   var dMinus: Storage?
@@ -61,14 +63,17 @@ public final class CrossbarArray: WeightArray {
   public init(
     weights: Tensor, parameters: CrossbarParameters, owner: Int, seed: UInt64, pool: ThreadPool
   ) throws {
+    guard weights.shape.count == 2, weights.count > 0 else {
+      throw ModelError("weights of shape \(weights.shape) do not make an array; expected [outputs, inputs]")
+    }
     outputs = weights.shape[0]
     inputs = weights.shape[1]
     self.parameters = parameters
     self.owner = owner
     self.seed = seed
+    try parameters.validate()
     circuit = try CrossbarCircuit(parameters.circuit)
     let largest = weights.values.reduce(Float(0)) { max($0, abs($1)) }
-    guard largest.isFinite else { throw ModelError("weights that are not finite cannot be programmed") }
     weightRange =
       parameters.weightRange.map { Float($0) } ?? max(Float(CrossbarParameters.weightRangeFactor) * largest, 1e-6)
     let n = weights.count
@@ -77,6 +82,7 @@ public final class CrossbarArray: WeightArray {
     effective = Storage(count: n)
     counters = .allocate(capacity: Self.workers)
     counters.initialize(repeating: Activity(), count: Self.workers)
+    spread = drawSpread()
     try program(weights, pool: pool)
   }
 
@@ -98,7 +104,9 @@ public final class CrossbarArray: WeightArray {
   public func prepare(step: Int, workers: Int, pool: ThreadPool) throws {
     precondition(workers <= Self.workers)
     let interval = parameters.refreshInterval
-    let isDue = refreshedAt < 0 || (interval > 0 && step - refreshedAt >= interval)
+    // A step before the last refresh: another run of training has begun to count.
+    let isDue =
+      refreshedAt < 0 || (interval > 0 && step >= 0 && (step < refreshedAt || step - refreshedAt >= interval))
     guard isDue else { return }
     try refresh(pool: pool)
     refreshedAt = max(step, 0)
@@ -125,7 +133,7 @@ public final class CrossbarArray: WeightArray {
         effectiveBack = Storage(count: n)
       }
     }
-    let spread = variation()
+    let spread = spread
     while workspaces.count < pool.threads {
       workspaces.append(CircuitWorkspace(rows: parameters.rows, columns: parameters.columns))
     }
@@ -184,8 +192,8 @@ public final class CrossbarArray: WeightArray {
     }
   }
 
-  /// The chip's device-to-device spread, a factor on each conductance; nil when there is none.
-  private func variation() -> (plus: Storage, minus: Storage)? {
+  /// A truncated Gaussian for each device, from the chip's seed.
+  private func drawSpread() -> (plus: Storage, minus: Storage)? {
     let sigma = Float(parameters.device.variation)
     guard sigma > 0 else { return nil }
     func draw(_ sign: UInt64) -> Storage {
@@ -249,7 +257,10 @@ public final class CrossbarArray: WeightArray {
       Tensor(shape: [outputs, inputs], values: Array(UnsafeBufferPointer(start: s.base, count: s.count)))
     }
     var result: [NamedTensor] = [("xPlus", tensor(xPlus)), ("xMinus", tensor(xMinus))]
-    for (name, s) in [("dPlus", dPlus), ("dMinus", dMinus), ("backPlus", backPlus), ("backMinus", backMinus)] {
+    for (name, s) in [
+      ("dPlus", dPlus), ("dMinus", dMinus), ("backPlus", backPlus), ("backMinus", backMinus),
+      ("spreadPlus", spread?.plus), ("spreadMinus", spread?.minus),
+    ] {
       if let s { result.append((name, tensor(s))) }
     }
     let refreshed = refreshedAt + 1
@@ -283,7 +294,8 @@ public final class CrossbarArray: WeightArray {
     xMinus = minus
     (dPlus, dMinus) = (try storage("dPlus"), try storage("dMinus"))
     (backPlus, backMinus) = (try storage("backPlus"), try storage("backMinus"))
-    if backPlus != nil { effectiveBack = Storage(count: xPlus.count) }
+    effectiveBack = backPlus.map { Storage(count: $0.count) }
+    if let plus = try storage("spreadPlus"), let minus = try storage("spreadMinus") { spread = (plus, minus) }
     refreshedAt = Int(values[0]) + Int(values[1]) << 24 - 1
     (forwardRange, backwardRange) = (values[2], values[3])
     computeEffectiveWeights(0..<xPlus.count)
@@ -302,6 +314,7 @@ public final class CrossbarArray: WeightArray {
       return result
     }
     (xPlus, xMinus) = (kept(xPlus), kept(xMinus))
+    spread = spread.map { (kept($0.plus), kept($0.minus)) }
     (dPlus, dMinus, backPlus, backMinus, effectiveBack) = (nil, nil, nil, nil, nil)
     outputs = keptOutputs.count
     inputs = keptInputs.count
