@@ -34,7 +34,7 @@ struct CrossbarArrayDeviceTests {
     let wired = try Crossbar.array(
       Crossbar.parameters(circuit: Crossbar.wires, weightRange: 0.05), weights: Crossbar.weights())
     #expect(wired.xPlus.values.contains(1) && wired.xPlus.values.contains(0))
-    #expect(difference(wired.effectiveWeights.values, try CrossbarArrayCircuitTests.effectiveWeights(wired)) < 1e-6)
+    #expect(try difference(wired.effectiveWeights.values, CrossbarArrayCircuitTests.effectiveWeights(wired)) < 1e-6)
   }
 
   @Test("programming reaches the nearest of the device's levels", arguments: [2, 5, 64])
@@ -143,7 +143,7 @@ struct CrossbarArrayDeviceTests {
     let array = try Crossbar.array(
       Crossbar.parameters(device: Device(variation: 1), circuit: Crossbar.wires), weights: Self.big)
     #expect(array.spread!.plus.values.min()! == 0.01)
-    #expect(array.effective.values.allSatisfy(\.isFinite))
+    #expect(array.effective.values.allSatisfy { $0.isFinite })
   }
 
   // MARK: Selection

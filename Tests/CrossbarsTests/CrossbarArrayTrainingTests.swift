@@ -102,7 +102,7 @@ struct CrossbarArrayTrainingTests {
     let hardware = CrossbarHardware(Self.everything, seed: 5)
     let expected = try Training("lenet5", hardware)
     try expected.steps(0..<5)
-    #expect(expected.losses.allSatisfy(\.isFinite))
+    #expect(expected.losses.allSatisfy { $0.isFinite })
     for count in [2, 3] {
       let training = try Training("lenet5", hardware, threads: count)
       try training.steps(0..<5)
@@ -183,7 +183,7 @@ struct CrossbarArrayTrainingTests {
     let stale = array.effectiveWeights
     try array.prepare(step: 0, workers: 1, pool: pool)
     #expect(array.effectiveWeights != stale)
-    #expect(difference(array.effective.values, try CrossbarArrayCircuitTests.effectiveWeights(array)) < 1e-6)
+    #expect(try difference(array.effective.values, CrossbarArrayCircuitTests.effectiveWeights(array)) < 1e-6)
     #expect(array.refreshedAt == 0)
   }
 
@@ -197,7 +197,7 @@ struct CrossbarArrayTrainingTests {
     #expect(array.effectiveWeights == stale)
     try array.program(array.weights, pool: pool)
     try array.prepare(step: -1, workers: 1, pool: pool)
-    #expect(difference(array.effective.values, try CrossbarArrayCircuitTests.effectiveWeights(array)) < 1e-6)
+    #expect(try difference(array.effective.values, CrossbarArrayCircuitTests.effectiveWeights(array)) < 1e-6)
   }
 
   @Test("the array gives an update's pulses: Δw/(2·S·p), both devices counted", arguments: [1, 3])

