@@ -89,7 +89,8 @@ public struct Converters: Equatable, Sendable {
 public enum CircuitMethod: String, CaseIterable, Sendable {
   /// Wires and terminals are perfect: G_eff = G.
   case ideal
-  /// The exact matrix at every refresh; in between the devices move under the distortion D = G_eff/G of the last one.
+  /// The exact matrix at every refresh; in between the devices move under the distortion D = G_eff/G of the last one,
+  /// sneak current apart.
   case exact
 }
 
