@@ -39,10 +39,11 @@ let package = Package(
       dependencies: ["Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"]),
-    .testTarget(name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "CrossbarsTests",
-      dependencies: ["Crossbars", "NeuralNetworks", "Configuration", "LinearAlgebra", "CKernels", "CBLAS"],
+      name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "Datasets", "LinearAlgebra", "CKernels"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "CrossbarsTests", dependencies: ["Crossbars", "NeuralNetworks", "Configuration", "LinearAlgebra", "CBLAS", "CKernels"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration"]),

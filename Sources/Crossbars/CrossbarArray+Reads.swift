@@ -15,6 +15,12 @@ extension CrossbarArray {
     parameters.converters.adcBits > 0 && isAutomatic && (forwardRange == 0 || (training && backwardRange == 0))
   }
 
+  public func finishCalibration(training: Bool) {
+    guard isAutomatic else { return }
+    if forwardRange == 0 { forwardRange = weightRange }
+    if training && backwardRange == 0 { backwardRange = weightRange }
+  }
+
   private var isAutomatic: Bool {
     if case .automatic = parameters.converters.adcRange { return true }
     return false

@@ -26,6 +26,7 @@ public final class DigitalArray: WeightArray {
     precondition(workers <= Self.workers)
   }
   public func needsCalibration(training: Bool) -> Bool { false }
+  public func finishCalibration(training: Bool) {}
 
   public func forward(
     _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ y: UnsafeMutablePointer<Float>, _ ldy: Int,
@@ -41,6 +42,12 @@ public final class DigitalArray: WeightArray {
   ) {
     BLAS.gemm(false, false, m: rows, n: inputs, k: outputs, dy, lddy, storage.base, inputs, dx, lddx)
     reads[context.worker].backward += UInt64(rows)
+  }
+
+  /// Counts reads that a layer made of `plainWeights` itself, by a faster way to the same product.
+  @inline(__always) func countReads(forward: Int = 0, backward: Int = 0, worker: Int) {
+    reads[worker].forward += UInt64(forward)
+    reads[worker].backward += UInt64(backward)
   }
 
   public var updatesInArray: Bool { false }

@@ -28,6 +28,7 @@ public final class Workspace {
     var pieceSums: UnsafeMutablePointer<Double>! = nil
     var pieceSumCount = 0
     var batchSums: UnsafeMutablePointer<Double>! = nil
+    var shared: UnsafeMutablePointer<Float>! = nil
     var isView = false
     var wantsGradient = false
   }
@@ -49,6 +50,7 @@ public final class Workspace {
   private var layers: [any Layer] = []
   private var forwardSegments: [[Segment]] = [[], []]
   private var backwardSegments: [[Segment]] = [[], []]
+  private var preparations: [[(node: Int, task: Int)]] = [[], []]
   private var gradientTasks: [(node: Int, tasks: Int, first: Int)] = []
   private var memory: [Storage] = []
   private var rawMemory: [UnsafeMutableRawPointer] = []
@@ -86,6 +88,7 @@ public final class Workspace {
   private var globalSample: UInt64 = 0
   private var segment = 0
   private var computesLoss = false
+  private var preparesBackward = false
   private var wantsInputGradient = false
   private var wantsParameterGradient = true
 
@@ -145,6 +148,7 @@ public final class Workspace {
       plan.savedFloats = floats(maxPieces * plan.savedFloatsPerPiece)
       plan.savedBytesPerPiece = Self.pieceSize * m.savedBytes
       plan.savedBytes = bytes(maxPieces * plan.savedBytesPerPiece + slack).assumingMemoryBound(to: UInt8.self)
+      plan.shared = floats(m.sharedFloats)
       plan.pieceSumCount = m.pieceSums
       plan.pieceSums = bytes((maxPieces * m.pieceSums + 1) * 8).assumingMemoryBound(to: Double.self)
       plan.batchSums = bytes((m.batchSums + 1) * 8).assumingMemoryBound(to: Double.self)
@@ -215,9 +219,33 @@ public final class Workspace {
       forwardSegments[training ? 1 : 0] = forward
       backwardSegments[training ? 1 : 0] = backward
     }
+    for backward in [false, true] {
+      preparations[backward ? 1 : 0] = layers.indices.flatMap { node in
+        (0..<layers[node].preparationTasks(backward: backward)).map { (node, $0) }
+      }
+    }
   }
 
   // MARK: Passes
+
+  /// Lets layers derive from their weights what the pass reads.
+  private func prepareLayers(backward: Bool) {
+    preparesBackward = backward
+    let tasks = preparations[backward ? 1 : 0].count
+    // A few tasks are small ones, not worth waking threads for.
+    if tasks <= 4 {
+      for i in 0..<tasks { prepareLayer(i) }
+    } else {
+      pool.run(count: tasks, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, _ in
+        Unmanaged<Workspace>.fromOpaque(context).takeUnretainedValue().prepareLayer(item)
+      }
+    }
+  }
+
+  private func prepareLayer(_ item: Int) {
+    let (node, task) = preparations[preparesBackward ? 1 : 0][item]
+    layers[node].prepare(task: task, backward: preparesBackward, shared: plans[node].shared)
+  }
 
   /// Runs the first `samples` inputs through the model; with a task and targets also computes the loss and fills
   /// `outputGradient`.
@@ -236,6 +264,7 @@ public final class Workspace {
     self.globalSample = globalSample
     computesLoss = loss && task != nil
     pieces = calibrating ? 1 : (samples + Self.pieceSize - 1) / Self.pieceSize
+    prepareLayers(backward: false)
     let segments = forwardSegments[training ? 1 : 0].count
     for s in 0..<segments {
       segment = s
@@ -261,6 +290,7 @@ public final class Workspace {
     if wantsParameterGradient {
       for lane in 0..<lanes { laneGradients[lane].update(repeating: 0, count: model.vectorCount) }
     }
+    prepareLayers(backward: true)
     let segments = backwardSegments[training ? 1 : 0].count
     for s in 0..<segments {
       segment = s
@@ -282,6 +312,9 @@ public final class Workspace {
       samples: min(samples, Self.pieceSize), training: false, step: step, globalSample: globalSample, loss: backward)
     // Down to the input, so that the first array's backward converters get their ranges as well.
     if backward { self.backward(wantsInputGradient: true, wantsParameterGradient: false) }
+    for node in model.nodes {
+      for w in node.layer.weights { for a in w.arrays { a.finishCalibration(training: backward) } }
+    }
   }
 
   /// True when some array wants a calibrating pass.
@@ -334,6 +367,7 @@ public final class Workspace {
     p.savedBytes = plans[node].savedBytes + index * plans[node].savedBytesPerPiece
     p.pieceSums = plans[node].pieceSums + index * plans[node].pieceSumCount
     p.batchSums = plans[node].batchSums
+    p.shared = plans[node].shared
     p.scratch = scratch[worker]
     for k in 0..<edges[node].count {
       let source = edges[node][k].source

@@ -193,10 +193,11 @@ struct CrossbarKernelTests {
   // MARK: Converters
 
   /// The AVX2 body fuses a product and a sum, so that the nearest of ties may differ.
-  @Test("both bodies convert inputs alike, but for ties", arguments: [Float(0), 1, 127, 32767], [Float(0), 0.7])
-  func inputsAgree(levels: Float, range: Float) throws {
+  @Test("both bodies convert inputs alike, but for ties", arguments: [Float(0), 1, 127, 32767], [(Float(0), 37), (0.7, 37), (0, 5), (0, 16)])
+  func inputsAgree(levels: Float, item: (range: Float, n: Int)) throws {
     guard Self.bodies.count == 2 else { return }
-    let (rows, n, stride) = (9, 37, 41)
+    let (range, n) = item
+    let (rows, stride) = (9, 41)
     var x = Self.gaussians(rows * stride, seed: 7)
     for j in 0..<n { x[3 * stride + j] = 0 }
     for j in 0..<n { x[4 * stride + j] *= 1e-40 }
@@ -220,9 +221,9 @@ struct CrossbarKernelTests {
     }
   }
 
-  @Test("outputs are converted as written: round half to even, clip, count; both bodies agree", arguments: [0, 1])
-  func outputs(first: Int32) {
-    let (rows, n) = (7, 53)
+  @Test("outputs are converted as written: round half to even, clip, count; both bodies agree", arguments: [0, 1], [53, 5, 8, 1])
+  func outputs(first: Int32, n: Int) {
+    let rows = 7
     let levels: Float = 7
     let step: Float = 0.125
     // Multiples of a quarter step: ties included, all exact.
@@ -238,7 +239,7 @@ struct CrossbarKernelTests {
         let value = min(levels, max(-levels, t.rounded(.toNearestOrEven))) * step * scales[e / n]
         #expect(y[e] == (first == 1 ? value : 3 + value), "\(name)")
       }
-      #expect(clips == expected && clips > 10)
+      #expect(clips == expected && (clips > 10 || n < 53))
     }
   }
 

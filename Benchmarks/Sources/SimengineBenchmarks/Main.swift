@@ -1,13 +1,10 @@
-import Crossbars
 import NeuralNetworks
 
 @main struct Main {
   static func main() throws {
-    if CommandLine.arguments[1] == "learn" {
-      try Learn.run(false, epochs: 20, rate: 0.05, momentum: 0.9, p: CrossbarParameters())
-      let rate = Float(CommandLine.arguments[2])!
-      let p = CrossbarParameters(device: Device(pulseStep: Double(CommandLine.arguments[3])!, updateNonlinearity: Double(CommandLine.arguments[4])!, updateNoise: Double(CommandLine.arguments[5])!), refreshInterval: 63, circuit: CircuitParameters(wireResistance: 2.5, driverResistance: 100, senseResistance: 100))
-      try Learn.run(true, epochs: 20, rate: rate, momentum: 0, p: p)
+    if CommandLine.arguments[1] == "crossbar" {
+      let r = try crossbarBenchmark("lenet5", batch: 64, threads: Int(CommandLine.arguments[2])!, rounds: 7)
+      print("ideal \(r.ideal * 1e3) ms, crossbar \(r.crossbar * 1e3) ms, ratio \(r.crossbar / r.ideal)")
       return
     }
     let name = CommandLine.arguments[1]

@@ -16,10 +16,11 @@ final class TrainingBenchmark {
   private let inputs: [[Float]]
   private var turn = 0
 
-  init(_ model: Model, batch: Int, threads: Int, momentum: Float = 0.9) throws {
+  init(_ model: Model, batch: Int, threads: Int, momentum: Float = 0.9, hardware: (any Hardware)? = nil) throws {
     let pool = ThreadPool(threads: threads)
     self.batch = batch
     try model.initialize(.kaimingUniform, seed: 1, pool: pool)
+    if let hardware { try model.place(pool: pool) { _ in hardware } }
     let workspace = Workspace(model, batch: batch, pool: pool, gradients: true)
     workspace.task = ClassificationTask()
     trainer = Trainer(
