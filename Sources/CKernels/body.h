@@ -327,7 +327,8 @@ ATTRIBUTES static void NAME(maxPoolBackward)(int channels, int width, int kernel
 
 // DAC: q[r] = x[r] rounded to 2·levels + 1 mid-tread steps of a range; the row's scale (volts restored digitally) is
 // its largest magnitude when range is 0, else range. Values beyond a fixed range are clipped; returns how many were.
-// levels = 0: no rounding. q is in units of the scale: |q| ≤ 1.
+// levels = 0: no rounding. q is in units of the scale: |q| ≤ 1. A row below 2^-100, whose inverse would overflow, is
+// converted as zeros.
 ATTRIBUTES static uint64_t NAME(quantizeRows)(size_t rows, size_t n, const float *restrict x, size_t ldx, float levels,
                                           float range, float *restrict q, size_t ldq, float *restrict scales) {
   uint64_t clipped = 0;

@@ -315,7 +315,8 @@ public final class Workspace {
     defer { calibrating = false }
     forward(
       samples: min(samples, Self.pieceSize), training: false, step: step, globalSample: globalSample, loss: backward)
-    if backward { self.backward(wantsParameterGradient: false) }
+    // Down to the input, so that the first array's backward converters get their ranges as well.
+    if backward { self.backward(wantsInputGradient: true, wantsParameterGradient: false) }
     for node in model.nodes {
       for w in node.layer.weights { for a in w.arrays { a.finishCalibration(training: backward) } }
     }
