@@ -28,6 +28,7 @@ public final class DigitalArray: WeightArray {
     precondition(workers <= Self.workers)
   }
   public func needsCalibration(training: Bool) -> Bool { false }
+  public func finishCalibration(training: Bool) {}
 
   public func forward(
     _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ y: UnsafeMutablePointer<Float>, _ ldy: Int,
@@ -41,8 +42,21 @@ public final class DigitalArray: WeightArray {
     _ dy: UnsafePointer<Float>, _ lddy: Int, rows: Int, _ dx: UnsafeMutablePointer<Float>, _ lddx: Int,
     _ context: ReadContext
   ) {
-    BLAS.gemm(false, false, m: rows, n: inputs, k: outputs, dy, lddy, storage.base, inputs, dx, lddx)
+    // Below a million multiplications OpenBLAS (0.3.21, AVX-512) allocates in this product, which a training step must
+    // not.
+    if (rows * outputs * inputs <= 1_000_000) {
+      kernels.multiplySmall(
+        Int32(rows), Int32(inputs), Int32(outputs), dy, lddy, storage.base, inputs, dx, lddx)
+    } else {
+      BLAS.gemm(false, false, m: rows, n: inputs, k: outputs, dy, lddy, storage.base, inputs, dx, lddx)
+    }
     reads[context.worker].backward += UInt64(rows)
+  }
+
+  /// Counts reads that a layer made of `plainWeights` itself, by a faster way to the same product.
+  @inline(__always) func countReads(forward: Int = 0, backward: Int = 0, worker: Int) {
+    reads[worker].forward += UInt64(forward)
+    reads[worker].backward += UInt64(backward)
   }
 
   public var updatesInArray: Bool { false }

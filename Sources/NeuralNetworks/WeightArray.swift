@@ -95,6 +95,10 @@ public protocol WeightArray: AnyObject {
   /// reads when training.
   func needsCalibration(training: Bool) -> Bool
 
+  /// Ends a calibrating pass, which read forward and, when training, backward; ranges that no read has set (nobody reads
+  /// the first layer backward) are then settled all the same.
+  func finishCalibration(training: Bool)
+
   /// y = x · Wᵀ.  - x: [rows, inputs], row length `ldx`   - y: [rows, outputs], row length `ldy`
   func forward(
     _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ y: UnsafeMutablePointer<Float>, _ ldy: Int,
