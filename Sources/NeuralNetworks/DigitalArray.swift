@@ -7,6 +7,8 @@ public final class DigitalArray: WeightArray {
   private var storage: Storage
   private var reads: UnsafeMutablePointer<(forward: UInt64, backward: UInt64)>
   private static let workers = 64
+  /// Multiply–accumulates beyond (modulo 2⁶⁴) all reads at the present size: those of reads before a `select`.
+  private var earlierWork: UInt64 = 0
 
   /// - weights: [outputs, inputs]
   public init(_ weights: Tensor) {
@@ -86,6 +88,7 @@ public final class DigitalArray: WeightArray {
   public func select(outputs keptOutputs: [Int], inputs keptInputs: [Int]) throws {
     let old = storage
     let oldInputs = inputs
+    let before = activity
     guard keptOutputs.allSatisfy({ $0 >= 0 && $0 < outputs }), keptInputs.allSatisfy({ $0 >= 0 && $0 < oldInputs }),
       !keptOutputs.isEmpty, !keptInputs.isEmpty
     else { throw ModelError("a selection must keep at least one output and input, all of them within the array") }
@@ -95,6 +98,7 @@ public final class DigitalArray: WeightArray {
     for (r, o) in keptOutputs.enumerated() {
       for (c, i) in keptInputs.enumerated() { storage.base[r * inputs + c] = old.base[o * oldInputs + i] }
     }
+    activity = before
   }
 
   public var state: [NamedTensor] { [("weights", weights)] }
@@ -113,12 +117,14 @@ public final class DigitalArray: WeightArray {
         a.forwardReads += reads[worker].forward
         a.backwardReads += reads[worker].backward
       }
-      a.multiplyAccumulates = (a.forwardReads + a.backwardReads) * UInt64(outputs * inputs)
+      a.multiplyAccumulates = earlierWork &+ (a.forwardReads + a.backwardReads) &* UInt64(outputs * inputs)
       return a
     }
     set {
       reads.update(repeating: (0, 0), count: Self.workers)
       reads[0] = (newValue.forwardReads, newValue.backwardReads)
+      earlierWork =
+        newValue.multiplyAccumulates &- (newValue.forwardReads + newValue.backwardReads) &* UInt64(outputs * inputs)
     }
   }
 }

@@ -101,7 +101,7 @@ public protocol Layer: AnyObject {
   var runsInPlace: Bool { get }
   /// The layer's backward reads its own output, so the next layer must not overwrite it.
   var readsOutputInBackward: Bool { get }
-  /// The layer only reinterprets its input's memory.
+  /// The layer only reinterprets its input's memory; its passes, which copy, run only where that cannot be shared.
   var isView: Bool { get }
 
   /// True when the pass needs sums over the batch between two phases: `forward` and `backward` then run twice for

@@ -30,6 +30,8 @@ public final class Workspace {
     var batchSums: UnsafeMutablePointer<Double>! = nil
     var shared: UnsafeMutablePointer<Float>! = nil
     var isView = false
+    /// The activation's memory is read in backward by the node itself, or by the one it is a view of.
+    var isReadInBackward = false
     var wantsGradient = false
   }
 
@@ -138,7 +140,7 @@ public final class Workspace {
       let source = node.inputs[0]
       let alone = source >= 0 && consumers[source] == 1
       let shares =
-        alone && (node.layer.isView || (node.layer.runsInPlace && !nodes[source].layer.readsOutputInBackward))
+        alone && (node.layer.isView || (node.layer.runsInPlace && !plans[source].isReadInBackward))
       if shares {
         plan.activation = plans[source].activation
         plan.gradient = plans[source].gradient
@@ -147,6 +149,8 @@ public final class Workspace {
         if gradients { plan.gradient = floats(batch * plan.count) }
       }
       plan.isView = node.layer.isView && shares
+      plan.isReadInBackward =
+        node.layer.readsOutputInBackward || (plan.isView && plans[source].isReadInBackward)
       plan.savedFloatsPerPiece = m.savedFloats == 0 ? 0 : Self.pieceSize * m.savedFloats + 16
       plan.savedFloats = floats(maxPieces * plan.savedFloatsPerPiece)
       plan.savedBytesPerPiece = Self.pieceSize * m.savedBytes
