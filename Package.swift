@@ -44,6 +44,6 @@ let package = Package(
       name: "CrossbarsTests", dependencies: ["Crossbars", "Configuration", "LinearAlgebra", "CBLAS"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration"]),
+    .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration", "Datasets"]),
   ]
 )

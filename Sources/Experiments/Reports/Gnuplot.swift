@@ -115,7 +115,8 @@ enum TrainingFigures {
           let stage = trained.filter { $0.model == r.model }.count > 1 ? "\(r.label): " : ""
           lines.append(
             Figure.Line(
-              title: stage + who, points: s.values.enumerated().map { (Double($0.offset + 1), scale * $0.element) },
+              title: stage + who,
+              points: s.values.enumerated().filter(\.element.isFinite).map { (Double($0.offset + 1), scale * $0.element) },
               isDashed: part == "train", colour: i))
         }
       }
