@@ -97,10 +97,10 @@ struct CrashFolderTests {
 
   @Test("after Ctrl-C or SIGTERM: status 130, nothing half-written, and --resume ends in the same bytes", arguments: [SIGINT, SIGTERM])
   func interrupted(_ signal: Int32) throws {
-    let long = ["--set", "stages.0.train.epochs=120"]
+    let long = ["--set", "stages.0.train.epochs=600"]
     let reference = try laboratory.reference("reference", long)
     var random = SeededNumbers(state: UInt64(signal))
-    for attempt in 0..<4 {
+    for attempt in 0..<3 {
       let name = "stopped-\(attempt)"
       let process = try start(name, long)
       try awaitEpoch(name, process)

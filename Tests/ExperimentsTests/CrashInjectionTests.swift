@@ -51,7 +51,7 @@ struct StateChange: Sendable, CustomStringConvertible {
     else if let from = call.firstIndex(of: "<"), let to = call.firstIndex(of: ">") { path = String(call[call.index(after: from)..<to]) }
     if path.hasSuffix(DurableFile.temporarySuffix), let slash = path.lastIndex(of: "/") {
       let name = path[path.index(slash, offsetBy: 2)...].dropLast(DurableFile.temporarySuffix.count)
-      if let dot = name.lastIndex(of: ".") { path = path[...slash] + name[..<dot] }
+      if let dot = name.lastIndex(of: ".") { path = String(path[...slash] + name[..<dot]) }
     }
     return path
   }

@@ -25,7 +25,7 @@ final class EngineProcess {
       folder.deleteLastPathComponent()
     }
     for build in [".build-tests/release", ".build/release"] {
-      let candidate = Self.package + "/\(build)/simengine"
+      let candidate = package + "/\(build)/simengine"
       if FileManager.default.isExecutableFile(atPath: candidate) { return candidate }
     }
     return "simengine"
@@ -50,13 +50,21 @@ final class EngineProcess {
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, environment["STDOUT"] ?? logs + ".out", O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     posix_spawn_file_actions_addopen(&actions, 2, logs + ".err", O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    // The threads of a test run have signals blocked; the engine must not inherit that.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     let words = tracer + [Self.binary] + arguments
     let argv = words.map { strdup($0) } + [nil]
     let variables = ProcessInfo.processInfo.environment.merging(environment) { _, new in new }
     let envp = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for p in argv + envp { free(p) } }
     var pid: pid_t = 0
-    let failure = posix_spawnp(&pid, words[0], &actions, nil, argv, envp)
+    let failure = posix_spawnp(&pid, words[0], &actions, &attributes, argv, envp)
     try #require(failure == 0, "\(words[0]): \(String(cString: strerror(failure)))")
     self.pid = pid
   }
@@ -92,7 +100,7 @@ final class EngineProcess {
 }
 
 /// A temporary folder with a small but complete experiment: two models, every kind of stage, two epochs.
-final class Laboratory {
+final class Laboratory: Sendable {
   let folder: String
   /// The configuration.
   var config: String { folder + "/tiny.json" }
@@ -146,14 +154,14 @@ final class Laboratory {
       "stages": [
         { "train": { "epochs": 2, "batchSize": 16, "optimizer": { "learningRate": 0.05 }, "schedule": "cosine" } },
         { "evaluate": {}, "label": "test" },
-        { "map": { "hardware": { "kind": "crossbar", "rows": 16, "columns": 16,
+        { "map": { "hardware": { "kind": "crossbar", "rows": 16, "columns": 16, "update": "programmed",
             "device": { "onResistance": 1e5, "offResistance": 1e6, "programmingNoise": 0.02 } } },
           "models": ["ideal"], "as": "mapped" },
         { "evaluate": {}, "label": "after", "models": ["mapped"] },
         { "predict": {}, "models": ["ideal", "mapped"] },
         { "export": { "output": "deep/er/weights.safetensors" }, "models": ["crossbar"] },
         { "train": { "epochs": 2, "batchSize": 32, "optimizer": { "momentum": 0.9, "learningRate": 0.02 } },
-          "label": "finetune", "models": ["ideal"] } ] }
+          "label": "finetune", "models": ["ideal", "mapped"] } ] }
     """
 
   func arguments(_ output: String, _ more: [String] = [], threads: Int = 1) -> [String] {

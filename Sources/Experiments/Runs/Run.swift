@@ -189,47 +189,58 @@ public final class Run {
   }
 
   /// A stage on a model; the pieces of work between which a run can stop.
-  struct Unit {
+  private struct Unit {
     var stage: Int
-    var model: RunModel?
+    /// Its name; nil for a stage without a model.
+    var model: String?
+  }
+
+  /// Every piece of work in order, each on the models that are there when its stage comes.
+  ///
+  /// Told by the configuration alone: a run that is resumed has later models in hand already, and must still count the
+  /// pieces of work as it did before.
+  private var plan: [Unit] {
+    var known = configuration.models.map { (name: $0.key, isEnsemble: !$0.value.ensemble.isEmpty) }
+    var units: [Unit] = []
+    for (i, stage) in configuration.stages.enumerated() {
+      if stage.body.needsModel {
+        let chosen = stage.models.map { names in names.compactMap { n in known.first { $0.name == n } } } ?? known
+        for m in chosen where !m.isEnsemble || stage.body is any EnsembleStage { units.append(Unit(stage: i, model: m.name)) }
+      } else {
+        units.append(Unit(stage: i, model: nil))
+      }
+      if let made = stage.result { known.append((made, false)) }
+    }
+    return units
+  }
+
+  private func context(_ unit: Unit) -> StageContext {
+    let stage = configuration.stages[unit.stage]
+    let label = configuration.labels[unit.stage]
+    return StageContext(
+      run: self, stage: stage, label: label, target: models.first { $0.name == unit.model },
+      result: StageResult(stage: stage.body.kind, label: label, model: unit.model ?? ""))
   }
 
   private func runStages() throws {
-    let labels = configuration.labels
-    var number = 0
-    for (i, stage) in configuration.stages.enumerated() {
-      for unit in units(ofStage: i) {
-        defer { number += 1 }
-        let context = StageContext(
-          run: self, stage: stage, label: labels[i], target: unit.model,
-          result: StageResult(stage: stage.body.kind, label: labels[i], model: unit.model?.name ?? ""))
-        if number < checkpoint.unitsDone { continue }
-        if number == checkpoint.unitsDone, let current = checkpoint.current { context.result = current }
-        try InterruptionFlag.check()
-        let start = Progress.now()
-        try stage.body.run(context)
-        progress.end()
-        addTiming(unitName(labels[i], unit.model), Progress.now() - start)
-        checkpoint.results.append(context.result)
-        checkpoint.unitsDone = number + 1
-        checkpoint.current = nil
-        checkpoint.epochsDone = 0
-        checkpoint.step = 0
-        checkpoint.sample = 0
-        checkpoint.optimizer = []
-        try save()
-      }
+    for (number, unit) in plan.enumerated() where number >= checkpoint.unitsDone {
+      let context = context(unit)
+      if number == checkpoint.unitsDone, let current = checkpoint.current { context.result = current }
+      try InterruptionFlag.check()
+      let start = Progress.now()
+      try context.stage.body.run(context)
+      progress.end()
+      addTiming(unit.model.map { "\($0).\(context.label)" } ?? context.label, Progress.now() - start)
+      checkpoint.results.append(context.result)
+      checkpoint.unitsDone = number + 1
+      checkpoint.current = nil
+      checkpoint.epochsDone = 0
+      checkpoint.step = 0
+      checkpoint.sample = 0
+      checkpoint.optimizer = []
+      try save()
     }
   }
-
-  private func units(ofStage i: Int) -> [Unit] {
-    let stage = configuration.stages[i]
-    guard stage.body.needsModel else { return [Unit(stage: i, model: nil)] }
-    let chosen = stage.models.map { names in names.compactMap { n in models.first { $0.name == n } } } ?? models
-    return chosen.filter { $0.model != nil || stage.body is any EnsembleStage }.map { Unit(stage: i, model: $0) }
-  }
-
-  private func unitName(_ label: String, _ model: RunModel?) -> String { model.map { "\($0.name).\(label)" } ?? label }
 
   func addTiming(_ name: String, _ seconds: Double) {
     if let i = checkpoint.timings.firstIndex(where: { $0.name == name }) { checkpoint.timings[i].seconds += seconds } else {
@@ -247,17 +258,9 @@ public final class Run {
 
   private func restore(_ saved: Checkpoint) throws {
     // Stages that changed a model's hardware or shape do so again; its values come from the checkpoint.
-    var number = 0
-    for (i, stage) in configuration.stages.enumerated() {
-      for unit in units(ofStage: i) {
-        if number < saved.unitsDone, let remake = stage.body as? any RestructuringStage {
-          try remake.restructure(
-            StageContext(
-              run: self, stage: stage, label: "", target: unit.model,
-              result: StageResult(stage: stage.body.kind, label: "", model: unit.model?.name ?? "")))
-        }
-        number += 1
-      }
+    for unit in plan.prefix(saved.unitsDone) {
+      let context = context(unit)
+      if let remake = context.stage.body as? any RestructuringStage { try remake.restructure(context) }
     }
     for (name, tensors) in saved.models {
       guard let model = models.first(where: { $0.name == name })?.model else {
