@@ -72,7 +72,10 @@ extension Model {
 
   /// Everything a checkpoint needs: arrays' own state, vectors and running statistics.
   public var checkpoint: [NamedTensor] {
-    var result: [NamedTensor] = []
+    let samples = Int(samplesLearnt)
+    var result: [NamedTensor] = [
+      ("counters", Tensor(shape: [4], values: Optimizer.split(updates) + Optimizer.split(samples)))
+    ]
     for node in nodes {
       for w in node.layer.weights {
         for (g, array) in w.arrays.enumerated() {
@@ -95,6 +98,11 @@ extension Model {
       }
       p.tensor = tensor
     }
+    guard let counters = checkpoint["counters"], counters.count == 4 else {
+      throw ModelError("the checkpoint holds no counters of updates and samples")
+    }
+    updates = Optimizer.join(Array(counters.values[..<2]))
+    samplesLearnt = UInt64(Optimizer.join(Array(counters.values[2...])))
     for node in nodes {
       for w in node.layer.weights {
         for (g, array) in w.arrays.enumerated() {

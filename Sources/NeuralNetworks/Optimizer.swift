@@ -71,7 +71,8 @@ public final class Optimizer {
   /// Changes every parameter by the gradient; the gradient's memory is used up.
   ///
   /// - gradient: flat, as `Workspace.gradient`
-  public func step(gradient: UnsafeMutablePointer<Float>, rate: Float, pool: ThreadPool) {
+  /// - step: number of the update over the model's whole training; keys arrays' random numbers.
+  public func step(gradient: UnsafeMutablePointer<Float>, rate: Float, pool: ThreadPool, step: Int) {
     precondition(model.version == modelVersion, "the model changed after its optimizer was made")
     updates += 1
     for i in 0..<vectors.count {
@@ -86,7 +87,7 @@ public final class Optimizer {
       let count = array.outputs * array.inputs
       let g = gradient + offset
       if array.updatesInArray {
-        array.outerProduct(g, rate: rate, step: updates - 1, pool: pool)
+        array.outerProduct(g, rate: rate, step: step, pool: pool)
       } else if let plain = array.plainWeights {
         changePlain(plain, g, offset, count, rate, pool)
       } else {
@@ -94,7 +95,7 @@ public final class Optimizer {
           array.weights.withUnsafeBufferPointer { weightCopy.base.update(from: $0.baseAddress!, count: count) }
         }
         change(weightCopy.base, g, offset, count, rate, weightDecay)
-        array.apply(delta: g, step: updates - 1, pool: pool)
+        array.apply(delta: g, step: step, pool: pool)
       }
     }
   }

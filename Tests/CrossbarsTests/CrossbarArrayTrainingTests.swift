@@ -132,8 +132,8 @@ struct CrossbarArrayTrainingTests {
       try second.steps(0..<1)
       try second.model.restore(checkpoint)
       try second.trainer.optimizer.restore(Dictionary(uniqueKeysWithValues: optimizer.map { ($0.name, $0.tensor) }))
-      second.trainer.stepNumber = first.trainer.stepNumber
-      second.trainer.sampleNumber = first.trainer.sampleNumber
+      second.trainer.workspace.model.updates = first.trainer.workspace.model.updates
+      second.trainer.workspace.model.samplesLearnt = first.trainer.workspace.model.samplesLearnt
       second.losses = first.losses
       try second.steps(cut..<8)
       if whole.losses.isEmpty { try whole.steps(0..<8) }

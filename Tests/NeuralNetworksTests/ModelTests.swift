@@ -395,7 +395,7 @@ private func sentence(_ body: () throws -> Void) -> String? {
 
     func steps(_ n: Int) throws {
       for _ in 0..<n {
-        let index = UInt64(trainer.stepNumber)
+        let index = UInt64(trainer.workspace.model.updates)
         trainer.workspace.setInput(RandomStream(seed: 6, purpose: 0, index: index).gaussians(20 * 72))
         _ = try trainer.step(samples: 20, rate: 0.05)
       }
@@ -429,8 +429,8 @@ private func sentence(_ body: () throws -> Void) -> String? {
     try second.optimizer.restore(optimizer)
     #expect(second.optimizer.updates == 4)
     #expect(second.model.activity == first.model.activity)
-    second.trainer.stepNumber = first.trainer.stepNumber
-    second.trainer.sampleNumber = first.trainer.sampleNumber
+    second.trainer.workspace.model.updates = first.trainer.workspace.model.updates
+    second.trainer.workspace.model.samplesLearnt = first.trainer.workspace.model.samplesLearnt
     try second.steps(3)
     #expect(second.bits == through.bits)
     #expect(second.model.activity == through.model.activity)

@@ -249,7 +249,7 @@ private func makeLayer(_ c: OperationsFixture.Operation) throws -> (any Layer)? 
       for step in 0..<5 {
         flat.base.update(repeating: 0, count: model.gradientCount)
         for i in 0..<count { flat.base[offset + i] = gradients[step * count + i] }
-        optimizer.step(gradient: flat.base, rate: o.lr, pool: pool)
+        optimizer.step(gradient: flat.base, rate: o.lr, pool: pool, step: 0)
         rows += model.stateDictionary[place == .vector ? 1 : 0].tensor.values
       }
       let error = largestError(rows, file[c.case]!.doubles)
@@ -267,7 +267,7 @@ private func makeLayer(_ c: OperationsFixture.Operation) throws -> (any Layer)? 
       [("fc.weight", Tensor(shape: [1, 2], values: [1, -2])), ("fc.bias", Tensor(shape: [1], values: [4]))], pool: pool)
     let optimizer = try Optimizer(.sgd(momentum: 0, nesterov: false), weightDecay: 0.5, decaysVectors: false, model: model)
     let flat = Storage(count: model.gradientCount)
-    optimizer.step(gradient: flat.base, rate: 0.5, pool: pool)
+    optimizer.step(gradient: flat.base, rate: 0.5, pool: pool, step: 0)
     #expect(model.stateDictionary[0].tensor.values == [0.75, -1.5])
     #expect(model.stateDictionary[1].tensor.values == [4])
   }
