@@ -49,6 +49,6 @@ let package = Package(
       name: "CrossbarsTests", dependencies: ["Crossbars", "NeuralNetworks", "Configuration", "LinearAlgebra", "CBLAS", "CKernels"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration"]),
+    .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration", "Datasets"]),
   ]
 )

@@ -464,7 +464,7 @@ ATTRIBUTES static uint64_t NAME(pulseUpdate)(size_t n, const CKPulse *p, CKStrea
     float any = 0;
     for (int j = 0; j < 32; j++) {
       float want = __builtin_fabsf(g[j]) * rate * p->pulseScale;
-      want = want < 4e6f ? want : 4e6f;
+      want = want < 4e6f ? want : 4e6f;  // also where it is not a number
       float t = want + (float)(int32_t)(u[j] >> 9) * 0x1p-23f;
       k[j] = (float)(int32_t)t;
       any += k[j];
@@ -485,8 +485,11 @@ ATTRIBUTES static uint64_t NAME(pulseUpdate)(size_t n, const CKPulse *p, CKStrea
       float y = b[j] + (lower ? kp * upB : -kp * downB) + spread * nm[j];
       x = x > 1.f ? 1.f : x;
       y = y > 1.f ? 1.f : y;
-      a[j] = x < 0.f ? 0.f : x;
-      b[j] = y < 0.f ? 0.f : y;
+      x = x < 0.f ? 0.f : x;
+      y = y < 0.f ? 0.f : y;
+      // A gradient that is not a number must show: the next loss is then none either, and training stops.
+      a[j] = g[j] == g[j] ? x : g[j];
+      b[j] = g[j] == g[j] ? y : g[j];
     }
     memcpy(xPlus + i, a, m * sizeof *a);
     memcpy(xMinus + i, b, m * sizeof *b);

@@ -20,7 +20,7 @@ public final class CrossbarArray: WeightArray {
   public internal(set) var inputs: Int
   public let parameters: CrossbarParameters
   /// S, in units of the weight.
-  public let weightRange: Float
+  public private(set) var weightRange: Float
   let circuit: CrossbarCircuit
   /// Names the array's random numbers.
   let owner: Int
@@ -315,9 +315,9 @@ public final class CrossbarArray: WeightArray {
       scalars.count == 5
     else { throw ModelError("the checkpoint holds no device states of [\(outputs), \(inputs)]") }
     let values = scalars.values
-    guard values[4] == weightRange else {
-      throw ModelError("the checkpoint's weight range \(values[4]) is not this array's \(weightRange)")
-    }
+    // Fixed by the weights that were mapped: a model that was trained before has another than its initial weights.
+    guard values[4] > 0, values[4].isFinite else { throw ModelError("the checkpoint's weight range is \(values[4])") }
+    weightRange = values[4]
     xPlus = plus
     xMinus = minus
     (dPlus, dMinus) = (try storage("dPlus"), try storage("dMinus"))

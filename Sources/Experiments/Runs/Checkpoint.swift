@@ -5,6 +5,8 @@ import NeuralNetworks
 
 /// Where a run is: everything it needs to go on as if it had never stopped, in one file that is replaced whole.
 struct Checkpoint {
+  /// Of which run it is: a run id.
+  var run = ""
   /// Units (a stage on a model) that are done.
   var unitsDone = 0
   /// What they found.
@@ -28,7 +30,7 @@ struct Checkpoint {
     }
     for t in optimizer { tensors.append(Safetensors.NamedArray("optimizer/\(t.name)", t.tensor)) }
     let progress = JSON.object([
-      ("unitsDone", .integer(unitsDone)), ("results", .array(results.map(\.json))), ("current", current?.json ?? nil),
+      ("run", .string(run)), ("unitsDone", .integer(unitsDone)), ("results", .array(results.map(\.json))), ("current", current?.json ?? nil),
       ("epochsDone", .integer(epochsDone)), ("step", .integer(step)), ("sample", .integer(Int(sample))),
       ("timings", .object(timings.map { ($0.name, .number($0.seconds)) })),
     ])
@@ -40,9 +42,10 @@ struct Checkpoint {
     let file = try Safetensors.read(path)
     guard let text = file.metadata["progress"], let json = try? JSON.parse(text, file: path, dialect: .strict),
       let units = json["unitsDone"]?.int, let epochs = json["epochsDone"]?.int, let step = json["step"]?.int,
-      let sample = json["sample"]?.int
+      let sample = json["sample"]?.int, let run = json["run"]?.string
     else { throw RunError("\(path): not a checkpoint; start over with --force") }
     var c = Checkpoint()
+    c.run = run
     (c.unitsDone, c.epochsDone, c.step, c.sample) = (units, epochs, step, UInt64(max(0, sample)))
     c.results = (json["results"]?.array ?? []).compactMap { StageResult($0) }
     c.current = json["current"].flatMap { $0.isNull ? nil : StageResult($0) }

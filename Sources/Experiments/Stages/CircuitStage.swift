@@ -28,6 +28,10 @@ public struct CircuitStage: Stage {
   public var needsData: Bool { false }
   public var inputPaths: [(key: String, path: String)] { [("conductance", conductance), ("inputs", inputs)] }
 
+  public func outputPaths(label: String, models: [String]) -> [String] {
+    [output] + [effectiveMatrix].compactMap { $0 }
+  }
+
   public func check(
     _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
     _ report: inout Report
@@ -65,8 +69,8 @@ public struct CircuitStage: Stage {
       throw RunError("\(gPath): \(error.description)")
     }
     let currents = product(v, effective)
-    try Npy.write(currents, to: run.outputPath(output))
-    if let effectiveMatrix { try Npy.write(effective, to: run.outputPath(effectiveMatrix)) }
+    try Npy.write(currents, to: try run.outputPath(output))
+    if let effectiveMatrix { try Npy.write(effective, to: try run.outputPath(effectiveMatrix)) }
     // What the parasitics take, against V · G.
     let ideal = product(v, isForward ? g : g.transposed)
     var losses: [Double] = []

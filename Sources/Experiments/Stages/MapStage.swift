@@ -67,6 +67,10 @@ public struct ExportStage: Stage {
   public var kind: String { "export" }
   public var needsData: Bool { false }
 
+  public func outputPaths(label: String, models: [String]) -> [String] {
+    output.map { [$0] } ?? models.map { "\($0)-\(label).safetensors" }
+  }
+
   public func check(
     _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
     _ report: inout Report
@@ -80,7 +84,7 @@ public struct ExportStage: Stage {
 
   public func run(_ context: StageContext) throws {
     let model = try context.model()
-    let path = context.run.outputPath(output ?? "\(context.target?.name ?? "model")-\(context.label).safetensors")
+    let path = try context.run.outputPath(output ?? "\(context.target?.name ?? "model")-\(context.label).safetensors")
     try Safetensors.write(
       model.stateDictionary.map { Safetensors.NamedArray($0.name, $0.tensor) }, metadata: ["format": "pt"], to: path)
     context.result.metrics = [("parameters", Double(model.parameterCount))]

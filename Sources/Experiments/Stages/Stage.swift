@@ -15,6 +15,8 @@ public protocol Stage: Configurable {
     _ report: inout Report)
   /// Files that must exist before the run starts: the key that names each, and its path as written.
   var inputPaths: [(key: String, path: String)] { get }
+  /// Files that it writes for these models, from the run's folder.
+  func outputPaths(label: String, models: [String]) -> [String]
   /// Does it. - Throws: anything whose description is a sentence; `Interruption` on Ctrl-C.
   func run(_ context: StageContext) throws
 }
@@ -28,6 +30,7 @@ extension Stage {
     _ report: inout Report
   ) {}
   public var inputPaths: [(key: String, path: String)] { [] }
+  public func outputPaths(label: String, models: [String]) -> [String] { [] }
 }
 
 /// Every stage, by its key.

@@ -158,8 +158,7 @@ public struct TrainStage: Stage {
     }
     return Divergence(
       description: "training of \(context.target?.name ?? "the model") diverged at step \(trainer.stepNumber) "
-        + "(epoch \(epoch + 1)): \(place) is not a finite number; lower the learning rate. "
-        + "The last checkpoint is kept in \(context.run.folder.file("state"))")
+        + "(epoch \(epoch + 1)): \(place) is not a finite number; lower the learning rate")
   }
 
   private func firstNonFinite(_ model: Model) -> String? {
