@@ -61,10 +61,11 @@ extension Model {
         result.append(("\(node.name).\(w.name)", w.torch(from: matrix)))
       }
       for p in node.layer.parameters {
-        result.append((
-          "\(node.name).\(p.name)",
-          Tensor(shape: [p.count], values: Array(UnsafeBufferPointer(start: flat + p.offset, count: p.count)))
-        ))
+        result.append(
+          (
+            "\(node.name).\(p.name)",
+            Tensor(shape: [p.count], values: Array(UnsafeBufferPointer(start: flat + p.offset, count: p.count)))
+          ))
       }
     }
     return result

@@ -86,7 +86,8 @@ public final class Weights {
   public func torch(from matrix: Tensor) -> Tensor { permuted(matrix, toTorch: true).reshaped(torchShape) }
   public func matrix(fromTorch tensor: Tensor, layer: String? = nil) throws -> Tensor {
     guard tensor.shape == torchShape else {
-      throw ModelError("\(layer.map { "\($0)." } ?? "")\(name): the file holds shape \(tensor.shape), the model wants \(torchShape)")
+      throw ModelError(
+        "\(layer.map { "\($0)." } ?? "")\(name): the file holds shape \(tensor.shape), the model wants \(torchShape)")
     }
     return permuted(tensor.reshaped([outputs, inputs]), toTorch: false)
   }

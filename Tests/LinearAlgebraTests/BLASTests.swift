@@ -12,7 +12,8 @@ import Testing
   @Test(
     "a product agrees with three loops for every transposition, row length, α and β; nothing else is written",
     arguments: [
-      Product(m: 1, n: 1, k: 1), Product(m: 3, n: 5, k: 7), Product(m: 16, n: 400, k: 120), Product(m: 33, n: 10, k: 65),
+      Product(m: 1, n: 1, k: 1), Product(m: 3, n: 5, k: 7), Product(m: 16, n: 400, k: 120),
+      Product(m: 33, n: 10, k: 65),
       Product(m: 6, n: 25, k: 784),
     ])
   func products(size: Product) {

@@ -50,19 +50,23 @@ private func lenet5() throws -> Model { try ArchitectureSize.all[0].model() }
 
 /// The sentence that building or loading fails with.
 private func sentence(_ body: () throws -> Void) -> String? {
-  do { try body() } catch let error as ModelError { return error.description } catch { return "another error: \(error)" }
+  do { try body() } catch let error as ModelError { return error.description } catch {
+    return "another error: \(error)"
+  }
   return nil
 }
 
 @Suite("Models") struct ModelTests {
-  @Test("an architecture has the published number of parameters and multiply–accumulates", arguments: ArchitectureSize.all)
+  @Test(
+    "an architecture has the published number of parameters and multiply–accumulates", arguments: ArchitectureSize.all)
   func sizes(size: ArchitectureSize) throws {
     let model = try size.model()
     #expect(model.parameterCount == size.parameters)
     #expect(model.multiplyAccumulates == size.multiplyAccumulates)
     #expect(model.output.shape == Shape(features: 10))
-    #expect(model.stateDictionary.reduce(0) { $0 + $1.tensor.count }
-      == size.parameters + model.nodes.flatMap(\.layer.buffers).reduce(0) { $0 + $1.parameter.count })
+    #expect(
+      model.stateDictionary.reduce(0) { $0 + $1.tensor.count }
+        == size.parameters + model.nodes.flatMap(\.layer.buffers).reduce(0) { $0 + $1.parameter.count })
   }
 
   @Test("every architecture can be named, and no other")
@@ -92,12 +96,17 @@ private func sentence(_ body: () throws -> Void) -> String? {
     #expect(
       model.stateDictionary.map(\.name)
         == ["conv1", "conv2", "fc1", "fc2", "fc3"].flatMap { ["\($0).weight", "\($0).bias"] })
-    #expect(model.stateDictionary.map(\.tensor.shape).prefix(6) == [[6, 1, 5, 5], [6], [16, 6, 5, 5], [16], [120, 400], [120]])
+    #expect(
+      model.stateDictionary.map(\.tensor.shape).prefix(6) == [
+        [6, 1, 5, 5], [6], [16, 6, 5, 5], [16], [120, 400], [120],
+      ])
     let resnet = try Architecture.named("resnet20")!.make(Shape(height: 32, width: 32, channels: 3), 10, .init())
     #expect(resnet.node("layer2.0.add")?.shape == Shape(height: 16, width: 16, channels: 32))
     #expect(resnet.node("layer3.2.relu2")?.shape == Shape(height: 8, width: 8, channels: 64))
     let names = Set(resnet.stateDictionary.map(\.name))
-    for name in ["conv1.weight", "bn1.running_var", "layer2.0.downsample.0.weight", "layer2.0.downsample.1.bias", "fc.bias"] {
+    for name in [
+      "conv1.weight", "bn1.running_var", "layer2.0.downsample.0.weight", "layer2.0.downsample.1.bias", "fc.bias",
+    ] {
       #expect(names.contains(name))
     }
     #expect(!names.contains("conv1.bias"))
@@ -180,7 +189,8 @@ private func sentence(_ body: () throws -> Void) -> String? {
         == "a width of 0.001 leaves a convolution without outputs")
   }
 
-  @Test("the flat gradient gives every parameter its own aligned place: vectors, piece by piece, whole batch",
+  @Test(
+    "the flat gradient gives every parameter its own aligned place: vectors, piece by piece, whole batch",
     arguments: ["lenet5", "resnet20"])
   func wiring(name: String) throws {
     let a = Architecture.named(name)!
@@ -207,7 +217,8 @@ private func sentence(_ body: () throws -> Void) -> String? {
     let before = places.map(\.offset)
     try model.wire()
     #expect(model.version == version + 1)
-    #expect(model.nodes.flatMap { $0.layer.parameters.map(\.offset) + $0.layer.weights.map(\.offset) }.sorted() == before)
+    #expect(
+      model.nodes.flatMap { $0.layer.parameters.map(\.offset) + $0.layer.weights.map(\.offset) }.sorted() == before)
   }
 }
 
@@ -268,7 +279,8 @@ private func sentence(_ body: () throws -> Void) -> String? {
     try b.initialize(.pytorch, seed: 9, pool: pool)
     try b.initialize(.kaimingUniform, seed: 3, pool: ThreadPool(threads: 1))
     try c.initialize(.kaimingUniform, seed: 4, pool: pool)
-    for ((x, y), z) in zip(zip(a.stateDictionary, b.stateDictionary), c.stateDictionary) where x.name.hasSuffix("weight") {
+    for ((x, y), z) in zip(zip(a.stateDictionary, b.stateDictionary), c.stateDictionary)
+    where x.name.hasSuffix("weight") {
       #expect(x.tensor == y.tensor)
       #expect(x.tensor != z.tensor)
     }
@@ -335,7 +347,8 @@ private func sentence(_ body: () throws -> Void) -> String? {
       loading { $0[fc].tensor = Tensor(shape: [64, 10]) }
         == "fc.weight: the file holds shape [64, 10], the model wants [10, 64]")
     #expect(
-      loading { $0[fc].tensor = Tensor(shape: [100, 64]) } == "fc.weight: the file holds 6400 values, the model wants 640")
+      loading { $0[fc].tensor = Tensor(shape: [100, 64]) }
+        == "fc.weight: the file holds 6400 values, the model wants 640")
     #expect(
       loading { $0[fc].tensor.withUnsafeMutableBufferPointer { $0[7] = .nan } }
         == "fc.weight: value 7 is not a finite number")
@@ -455,11 +468,14 @@ private func sentence(_ body: () throws -> Void) -> String? {
     let momentum = try Optimizer(.sgd(momentum: 0.9, nesterov: false), model: a)
     let state = Dictionary(uniqueKeysWithValues: plain.state.map { ($0.name, $0.tensor) })
     #expect(
-      sentence { try momentum.restore(state) } == "the checkpoint's optimizer state does not fit this model and optimizer")
+      sentence { try momentum.restore(state) }
+        == "the checkpoint's optimizer state does not fit this model and optimizer")
     #expect(sentence { try momentum.restore([:]) } == "the checkpoint holds no optimizer state")
   }
 
-  @Test("activity counters go through a tensor exactly, however large", arguments: [0, 1, 1 << 24, 1 << 40 + 12345, .max] as [UInt64])
+  @Test(
+    "activity counters go through a tensor exactly, however large",
+    arguments: [0, 1, 1 << 24, 1 << 40 + 12345, .max] as [UInt64])
   func activity(count: UInt64) throws {
     var a = Activity()
     a.multiplyAccumulates = count
@@ -518,7 +534,12 @@ private func sentence(_ body: () throws -> Void) -> String? {
     // Statistics, scales and shifts that matter.
     let random = model.stateDictionary.enumerated().map { i, named in
       named.name.hasPrefix("bn")
-        ? (named.name, Tensor(shape: named.tensor.shape, values: RandomStream(seed: 3, purpose: 0, index: UInt64(i)).uniforms(named.tensor.count).map { $0 + 0.3 }))
+        ? (
+          named.name,
+          Tensor(
+            shape: named.tensor.shape,
+            values: RandomStream(seed: 3, purpose: 0, index: UInt64(i)).uniforms(named.tensor.count).map { $0 + 0.3 })
+        )
         : (named.name, named.tensor)
     }
     try model.load(random, pool: pool)

@@ -265,7 +265,8 @@ private func makeLayer(_ c: OperationsFixture.Operation) throws -> (any Layer)? 
     let model = try builder.model()
     try model.load(
       [("fc.weight", Tensor(shape: [1, 2], values: [1, -2])), ("fc.bias", Tensor(shape: [1], values: [4]))], pool: pool)
-    let optimizer = try Optimizer(.sgd(momentum: 0, nesterov: false), weightDecay: 0.5, decaysVectors: false, model: model)
+    let optimizer = try Optimizer(
+      .sgd(momentum: 0, nesterov: false), weightDecay: 0.5, decaysVectors: false, model: model)
     let flat = Storage(count: model.gradientCount)
     optimizer.step(gradient: flat.base, rate: 0.5, pool: pool, step: 0)
     #expect(model.stateDictionary[0].tensor.values == [0.75, -1.5])
@@ -290,7 +291,8 @@ private func makeLayer(_ c: OperationsFixture.Operation) throws -> (any Layer)? 
       }
       let schedule = Schedule(kind, epochs: 20)
       for (t, rate) in c.rates.enumerated() {
-        #expect(abs(fixture.rate * schedule.factor(epoch: t, fraction: 0) - rate) <= 1e-12 * fixture.rate, "\(c.case) \(t)")
+        #expect(
+          abs(fixture.rate * schedule.factor(epoch: t, fraction: 0) - rate) <= 1e-12 * fixture.rate, "\(c.case) \(t)")
       }
     }
   }

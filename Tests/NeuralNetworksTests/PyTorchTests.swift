@@ -44,7 +44,10 @@ private func makeGrouped() throws -> Model {
     let (f, file) = try NetworkFixture.read("lenet5")
     let first = f.weightDictionary(file)[0]
     #expect(first.name == "conv1.weight")
-    #expect(first.tensor.values.prefix(3).map(Double.init) == [-0.3179401755332947, 0.006739754695445299, -0.40034976601600647])
+    #expect(
+      first.tensor.values.prefix(3).map(Double.init) == [
+        -0.3179401755332947, 0.006739754695445299, -0.40034976601600647,
+      ])
     let input = f.input!.values
     #expect(input.prefix(3).map(Double.init) == [0.512523353099823, 0.8888469934463501, 0.4775516390800476])
     #expect(Double(input[784]) == 0.564051628112793)

@@ -47,7 +47,8 @@ private func makeRingsModel(_ pool: ThreadPool, hardware: (any Hardware)? = nil)
 }
 
 @Suite("Seams: what users add") struct SeamTests {
-  @Test("a layer of the user's own learns, on digital arrays and on arrays of the user's own, by either way of changing")
+  @Test(
+    "a layer of the user's own learns, on digital arrays and on arrays of the user's own, by either way of changing")
   func ownLayerAndHardware() throws {
     let pool = ThreadPool(threads: 2)
     let rings = Rings()
@@ -156,7 +157,8 @@ private func makeRingsModel(_ pool: ThreadPool, hardware: (any Hardware)? = nil)
     }
     var result = [Float](repeating: .nan, count: outputs[0].count)
     Ensemble.combine(
-      storages.map { UnsafePointer($0.base) }, count: count, samples: outputs[0].count / count, combination, into: &result)
+      storages.map { UnsafePointer($0.base) }, count: count, samples: outputs[0].count / count, combination,
+      into: &result)
     withExtendedLifetime(storages) {}
     return result
   }
@@ -183,7 +185,8 @@ private func makeRingsModel(_ pool: ThreadPool, hardware: (any Hardware)? = nil)
     #expect(large.allSatisfy { $0.isFinite })
   }
 
-  @Test("the majority wins however sure the minority is; a tie goes to the higher mean probability; the first of equals")
+  @Test(
+    "the majority wins however sure the minority is; a tie goes to the higher mean probability; the first of equals")
   func votes() {
     // Two members narrowly for class 1, one with all its certainty for class 0.
     #expect(answers(combine([[0, 0.1, 0], [0, 0.1, 0], [50, 0, 0]], count: 3, .vote), 3) == [1])
@@ -233,7 +236,9 @@ private func makeRingsModel(_ pool: ThreadPool, hardware: (any Hardware)? = nil)
 }
 
 @Suite("Tasks") struct TaskTests {
-  @Test("a loss's gradient is its finite difference", arguments: ["cross-entropy", "smoothed", "mean-squared-error", "regression"])
+  @Test(
+    "a loss's gradient is its finite difference",
+    arguments: ["cross-entropy", "smoothed", "mean-squared-error", "regression"])
   func gradients(name: String) {
     let task: any ModelTask =
       switch name {

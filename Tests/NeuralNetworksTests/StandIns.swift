@@ -26,6 +26,7 @@ final class PairArray: WeightArray {
   func scratchFloats(rows: Int) -> Int { rows * outputs }
   func prepare(step: Int, workers: Int, pool: ThreadPool) throws { preparedSteps.append(step) }
   func needsCalibration(training: Bool) -> Bool { false }
+  func finishCalibration(training: Bool) {}
 
   func forward(
     _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ y: UnsafeMutablePointer<Float>, _ ldy: Int,
