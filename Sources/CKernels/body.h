@@ -124,23 +124,29 @@ ATTRIBUTES static void NAME(foldPatches)(int height, int width, int channels, in
                                          int stride, int padding, int outputHeight, int outputWidth,
                                          const float *patches, int ld, float *dx) {
   const float *end = dx + (size_t)height * width * channels;
-  for (int iy = 0; iy < height; iy++)
-    for (int ix = 0; ix < width; ix++, dx += channels)
-      for (int c = 0; c < channels; c += LANES) {
+  const ptrdiff_t lineStep = (ptrdiff_t)outputWidth * ld - (ptrdiff_t)stride * kernelWidth * channels;
+  const ptrdiff_t step = ld - (ptrdiff_t)stride * channels;
+  for (int iy = 0; iy < height; iy++) {
+    // The outputs whose window holds the line (and below, the pixel); for the first of them it is farthest down.
+    const int y = iy + padding, lastY = y / stride < outputHeight ? y / stride : outputHeight - 1;
+    const int firstY = y < kernelHeight ? 0 : (y - kernelHeight) / stride + 1;
+    for (int ix = 0; ix < width; ix++, dx += channels) {
+      const int x = ix + padding, lastX = x / stride < outputWidth ? x / stride : outputWidth - 1;
+      const int firstX = x < kernelWidth ? 0 : (x - kernelWidth) / stride + 1;
+      const float *corner = patches + ((ptrdiff_t)firstY * outputWidth + firstX) * ld +
+                            ((ptrdiff_t)(y - firstY * stride) * kernelWidth + x - firstX * stride) * channels;
+      for (int c = 0; c < channels; c += LANES, corner += LANES) {
         NAME(Vector) sum = {0};
-        for (int ky = 0; ky < kernelHeight; ky++) {
-          const int y = iy + padding - ky, oy = y / stride;
-          if (y < 0 || oy >= outputHeight || oy * stride != y) continue;
-          for (int kx = 0; kx < kernelWidth; kx++) {
-            const int x = ix + padding - kx, ox = x / stride;
-            if (x < 0 || ox >= outputWidth || ox * stride != x) continue;
-            sum += *(const NAME(Vector) *)(patches + ((size_t)oy * outputWidth + ox) * ld +
-                                           (ky * kernelWidth + kx) * channels + c);
-          }
+        const float *line = corner;
+        for (int oy = firstY; oy <= lastY; oy++, line += lineStep) {
+          const float *p = line;
+          for (int ox = firstX; ox <= lastX; ox++, p += step) sum += *(const NAME(Vector) *)p;
         }
         // What is written past a pixel's channels is overwritten by the next pixels.
         NAME(setPart)(dx + c, sum, end - dx - c < LANES ? channels - c : LANES);
       }
+    }
+  }
 }
 
 // ---- Element-wise passes.
@@ -267,28 +273,35 @@ ATTRIBUTES static void NAME(maxPoolBackward2)(int channels, int width, int strid
   const size_t count = (size_t)rows * outputWidth * channels;
   // One past the last pixel of the last window.
   const float *end = dimage + ((size_t)(rows - 1) * stride + 1) * line + ((size_t)(outputWidth - 1) * stride + 2) * channels;
+  NAME(Mask) lane;
+  UNROLL for (int j = 0; j < LANES; j++) lane[j] = j;
   for (int oy = 0; oy < rows; oy++)
-    for (int ky = 0; ky < 2; ky++)
-      for (int ox = 0; ox < outputWidth; ox++) {
-        const size_t from = ((size_t)oy * outputWidth + ox) * channels;
-        float *pixel = dimage + ((size_t)oy * stride + ky) * line + (size_t)ox * stride * channels;
-        for (int kx = 0; kx < 2; kx++, pixel += channels)
+    for (int ky = 0; ky < 2; ky++) {
+      float *pixel = dimage + ((size_t)oy * stride + ky) * line;
+      size_t from = (size_t)oy * outputWidth * channels;
+      for (int ox = 0; ox < outputWidth; ox++, pixel += (size_t)stride * channels, from += channels)
+        for (int kx = 0; kx < 2; kx++)
           for (int c = 0; c < channels; c += LANES) {
-            const int n = channels - c < LANES ? channels - c : LANES;
-            NAME(Mask) keep;
-            UNROLL for (int j = 0; j < LANES; j++) keep[j] = j < n ? -1 : 0;
+            const int n = channels - c;
+            float *to = pixel + kx * channels + c;
             NAME(Mask) g, w;
-            if (from + c + LANES > count) {
-              g = (NAME(Mask))NAME(part)(dy + from + c, n);
-              UNROLL for (int j = 0; j < LANES; j++) w[j] = j < n ? winner[from + c + j] : 0;
-            } else {
+            if (from + c + LANES <= count) {
               g = *(const NAME(Mask) *)(dy + from + c);
               w = __builtin_convertvector(*(const NAME(Bytes) *)(winner + from + c), NAME(Mask));
+            } else {
+              UNROLL for (int j = 0; j < LANES; j++) {
+                g[j] = j < n ? ((const NAME(Mask) *)(dy + from + c))[0][j] : 0;
+                w[j] = j < n ? winner[from + c + j] : 0;
+              }
             }
-            g &= keep & (w == 2 * ky + kx);
-            NAME(setPart)(pixel + c, (NAME(Vector))g, end - pixel - c < LANES ? n : LANES);
+            g &= (lane < n) & (w == 2 * ky + kx);
+            if (end - to >= LANES) {
+              *(NAME(Mask) *)to = g;
+            } else {
+              for (int j = 0; j < n && j < LANES; j++) to[j] = ((NAME(Vector))g)[j];
+            }
           }
-      }
+    }
 }
 
 // Adds each output's gradient to the pixel that won; dimage must be zero (or hold what is to be added to).
@@ -314,32 +327,47 @@ ATTRIBUTES static void NAME(maxPoolBackward)(int channels, int width, int kernel
 
 // DAC: q[r] = x[r] rounded to 2·levels + 1 mid-tread steps of a range; the row's scale (volts restored digitally) is
 // its largest magnitude when range is 0, else range. Values beyond a fixed range are clipped; returns how many were.
-// levels = 0: no rounding. q is in units of the scale: |q| ≤ 1.
+// levels = 0: no rounding. q is in units of the scale: |q| ≤ 1. A row below 2^-100, whose inverse would overflow, is
+// converted as zeros.
 ATTRIBUTES static uint64_t NAME(quantizeRows)(size_t rows, size_t n, const float *restrict x, size_t ldx, float levels,
                                           float range, float *restrict q, size_t ldq, float *restrict scales) {
   uint64_t clipped = 0;
   const float up = levels > 0 ? levels : 1.f, down = 1.f / up;
+  const size_t whole = n / 8 * 8;
   for (size_t r = 0; r < rows; r++, x += ldx, q += ldq) {
+    // A last, overlapping block of eight instead of a tail: patches are rarely multiples of eight.
     float scale = range;
     if (range == 0) {
       float m8[8] = {0};
-      size_t j = 0;
-      for (; j + 8 <= n; j += 8)
+      for (size_t j = 0; j < whole; j += 8)
         for (int l = 0; l < 8; l++) {
           float a = __builtin_fabsf(x[j + l]);
           m8[l] = a > m8[l] ? a : m8[l];
         }
-      for (int l = 0; l < 8; l++) scale = m8[l] > scale ? m8[l] : scale;
-      for (; j < n; j++) {
-        float a = __builtin_fabsf(x[j]);
-        scale = a > scale ? a : scale;
-      }
+      if (n >= 8)
+        for (int l = 0; l < 8; l++) {
+          float a = __builtin_fabsf(x[n - 8 + l]);
+          m8[l] = a > m8[l] ? a : m8[l];
+        }
+      else
+        for (size_t j = 0; j < n; j++) {
+          float a = __builtin_fabsf(x[j]);
+          m8[0] = a > m8[0] ? a : m8[0];
+        }
+      for (int l = 0; l < 4; l++) m8[l] = m8[l + 4] > m8[l] ? m8[l + 4] : m8[l];
+      for (int l = 0; l < 2; l++) m8[l] = m8[l + 2] > m8[l] ? m8[l + 2] : m8[l];
+      scale = m8[1] > m8[0] ? m8[1] : m8[0];
     }
     scales[r] = scale;
-    const float inverse = scale > 0 ? up / scale : 0.f;
-    if (levels > 0 && range == 0)
-      for (size_t j = 0; j < n; j++) q[j] = ((x[j] * inverse + MAGIC) - MAGIC) * down;
-    else if (range == 0)
+    const float inverse = scale > 0x1p-100f ? up / scale : 0.f;
+    if (levels > 0 && range == 0) {
+      for (size_t j = 0; j < whole; j += 8)
+        for (int l = 0; l < 8; l++) q[j + l] = ((x[j + l] * inverse + MAGIC) - MAGIC) * down;
+      if (n >= 8)
+        for (int l = 0; l < 8; l++) q[n - 8 + l] = ((x[n - 8 + l] * inverse + MAGIC) - MAGIC) * down;
+      else
+        for (size_t j = 0; j < n; j++) q[j] = ((x[j] * inverse + MAGIC) - MAGIC) * down;
+    } else if (range == 0)
       for (size_t j = 0; j < n; j++) q[j] = x[j] * inverse;
     else {
       uint32_t count = 0;
@@ -365,7 +393,19 @@ ATTRIBUTES static uint64_t NAME(accumulateConverted)(size_t rows, size_t n, cons
   for (size_t r = 0; r < rows; r++, partial += ldp, y += ldy) {
     const float s = scales[r] * step;
     uint32_t count = 0;
-    if (first)
+    if (first && n < 8 && ldy == n && ldp == n && (rows - r) * n >= 8) {
+      // Eight lanes of which the last belong to the next rows, which are written after this one.
+      float converted[8];
+      for (int l = 0; l < 8; l++) {
+        float t = partial[l] * inverse;
+        uint32_t isClipped = t > levels || t < -levels;
+        count += isClipped & (uint32_t)((size_t)l < n);
+        t = t > levels ? levels : t;
+        t = t < -levels ? -levels : t;
+        converted[l] = ((t + MAGIC) - MAGIC) * s;
+      }
+      memcpy(y, converted, sizeof converted);
+    } else if (first)
       for (size_t j = 0; j < n; j++) {
         float t = partial[j] * inverse;
         count += t > levels || t < -levels;
@@ -424,7 +464,7 @@ ATTRIBUTES static uint64_t NAME(pulseUpdate)(size_t n, const CKPulse *p, CKStrea
     float any = 0;
     for (int j = 0; j < 32; j++) {
       float want = __builtin_fabsf(g[j]) * rate * p->pulseScale;
-      want = want < 4e6f ? want : 4e6f;
+      want = want < 4e6f ? want : 4e6f;  // also where it is not a number
       float t = want + (float)(int32_t)(u[j] >> 9) * 0x1p-23f;
       k[j] = (float)(int32_t)t;
       any += k[j];
@@ -445,8 +485,11 @@ ATTRIBUTES static uint64_t NAME(pulseUpdate)(size_t n, const CKPulse *p, CKStrea
       float y = b[j] + (lower ? kp * upB : -kp * downB) + spread * nm[j];
       x = x > 1.f ? 1.f : x;
       y = y > 1.f ? 1.f : y;
-      a[j] = x < 0.f ? 0.f : x;
-      b[j] = y < 0.f ? 0.f : y;
+      x = x < 0.f ? 0.f : x;
+      y = y < 0.f ? 0.f : y;
+      // A gradient that is not a number must show: the next loss is then none either, and training stops.
+      a[j] = g[j] == g[j] ? x : g[j];
+      b[j] = g[j] == g[j] ? y : g[j];
     }
     memcpy(xPlus + i, a, m * sizeof *a);
     memcpy(xMinus + i, b, m * sizeof *b);
@@ -543,6 +586,6 @@ static const CKernels NAME(table) = {
     NAME(addBias), NAME(columnSums), NAME(relu), NAME(reluBackward), NAME(maxPool), NAME(maxPoolBackward),
     NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(pulseUpdate), NAME(effectiveWeights),
     NAME(moments), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), NAME(multiplyPanels),
-    NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
+    NAME(multiplySmall), NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
     NAME(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
 };

@@ -37,16 +37,17 @@ ATTRIBUTES static void NAME(packPanels)(int k, int n, const float *b, size_t str
   }
 }
 
-// R rows of C, NV vectors wide, kept in registers.
+// R rows of C, NV vectors wide, kept in registers; `bias` is where the sums begin, rows of b are `step` floats apart.
 ATTRIBUTES INLINE void NAME(panelBlock)(const int R, const int NV, const float *restrict a, ptrdiff_t rowStride, int runs,
-                                        int run, ptrdiff_t runStride, const float *restrict b, float *restrict c,
-                                        size_t ldc, int columns, int exact) {
+                                        int run, ptrdiff_t runStride, const float *restrict bias,
+                                        const float *restrict b, ptrdiff_t step, float *restrict c, size_t ldc,
+                                        int columns, int exact) {
   NAME(Vector) sum[12][2];
   UNROLL for (int r = 0; r < R; r++)
-    UNROLL for (int v = 0; v < NV; v++) sum[r][v] = *(const NAME(Vector) *)(b + v * LANES);
-  b += NV * LANES;
+    UNROLL for (int v = 0; v < NV; v++)
+      sum[r][v] = bias ? *(const NAME(Vector) *)(bias + v * LANES) : (NAME(Vector)){0};
   for (int i = 0; i < runs; i++, a += runStride) {
-    for (int k = 0; k < run; k++, b += NV * LANES) {
+    for (int k = 0; k < run; k++, b += step) {
       NAME(Vector) w[2];
       UNROLL for (int v = 0; v < NV; v++) w[v] = *(const NAME(Vector) *)(b + v * LANES);
       UNROLL for (int r = 0; r < R; r++) {
@@ -66,29 +67,68 @@ ATTRIBUTES INLINE void NAME(panelBlock)(const int R, const int NV, const float *
   }
 }
 
-#define ROW_CASE(R, NV) \
-  case R: NAME(panelBlock)(R, NV, a, rowStride, runs, run, runStride, b, c, ldc, columns, exact); break;
+#define PANEL(R, NV) \
+  case R: \
+    NAME(panelBlock)(R, NV, a, rowStride, runs, run, runStride, b, b + NV * LANES, NV * LANES, c, ldc, columns, exact); \
+    break;
+#define ROWS_OF(R, NV) \
+  case R: NAME(panelBlock)(R, NV, a, lda, 1, k, 0, NULL, b, ldb, c, ldc, NV * LANES, 0); break;
+#if ROWS > 6
+#define UP_TO_ROWS(M) M(1, 2) M(2, 2) M(3, 2) M(4, 2) M(5, 2) M(6, 2) M(7, 2) M(8, 2) M(9, 2) M(10, 2) M(11, 2) M(12, 2)
+#else
+#define UP_TO_ROWS(M) M(1, 2) M(2, 2) M(3, 2) M(4, 2) M(5, 2) M(6, 2)
+#endif
+#define UP_TO_12(M) \
+  M(1, 1) M(2, 1) M(3, 1) M(4, 1) M(5, 1) M(6, 1) M(7, 1) M(8, 1) M(9, 1) M(10, 1) M(11, 1) M(12, 1)
 
 ATTRIBUTES static void NAME(panelRows1)(int rows, const float *a, ptrdiff_t rowStride, int runs, int run,
                                         ptrdiff_t runStride, const float *b, float *c, size_t ldc, int columns,
                                         int exact) {
-  switch (rows) {
-    ROW_CASE(1, 1) ROW_CASE(2, 1) ROW_CASE(3, 1) ROW_CASE(4, 1) ROW_CASE(5, 1) ROW_CASE(6, 1)
-    ROW_CASE(7, 1) ROW_CASE(8, 1) ROW_CASE(9, 1) ROW_CASE(10, 1) ROW_CASE(11, 1) ROW_CASE(12, 1)
-  }
+  switch (rows) { UP_TO_12(PANEL) }
 }
 
 ATTRIBUTES static void NAME(panelRows2)(int rows, const float *a, ptrdiff_t rowStride, int runs, int run,
                                         ptrdiff_t runStride, const float *b, float *c, size_t ldc, int columns,
                                         int exact) {
-  switch (rows) {
-    ROW_CASE(1, 2) ROW_CASE(2, 2) ROW_CASE(3, 2) ROW_CASE(4, 2) ROW_CASE(5, 2) ROW_CASE(6, 2)
-#if ROWS > 6
-    ROW_CASE(7, 2) ROW_CASE(8, 2) ROW_CASE(9, 2) ROW_CASE(10, 2) ROW_CASE(11, 2) ROW_CASE(12, 2)
-#endif
+  switch (rows) { UP_TO_ROWS(PANEL) }
+}
+
+ATTRIBUTES static void NAME(plainRows1)(int rows, int k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+                                        size_t ldc) {
+  switch (rows) { UP_TO_12(ROWS_OF) }
+}
+
+ATTRIBUTES static void NAME(plainRows2)(int rows, int k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+                                        size_t ldc) {
+  switch (rows) { UP_TO_ROWS(ROWS_OF) }
+}
+#undef PANEL
+#undef ROWS_OF
+
+// C = A · B for plain row-major matrices too small for packing to pay. The last columns are done by a vector that ends
+// with them: some are written twice, with the same value.
+ATTRIBUTES static void NAME(multiplySmall)(int rows, int n, int k, const float *a, size_t lda, const float *b, size_t ldb,
+                                           float *c, size_t ldc) {
+  if (n < LANES) {
+    for (int r = 0; r < rows; r++)
+      for (int j = 0; j < n; j++) {
+        float sum = 0;
+        for (int i = 0; i < k; i++) sum += a[r * lda + i] * b[i * ldb + j];
+        c[r * ldc + j] = sum;
+      }
+    return;
+  }
+  for (int j = 0; j < n;) {
+    const int wide = n - j >= 2 * LANES, from = n - j < LANES ? n - LANES : j;
+    const int most = wide ? ROWS : 12, blocks = (rows + most - 1) / most;
+    for (int i = 0; i < blocks; i++) {
+      const size_t first = (size_t)rows * i / blocks, end = (size_t)rows * (i + 1) / blocks;
+      (wide ? NAME(plainRows2) : NAME(plainRows1))((int)(end - first), k, a + first * lda, lda, b + from, ldb,
+                                                   c + first * ldc + from, ldc);
+    }
+    j = from + (wide ? 2 * LANES : LANES);
   }
 }
-#undef ROW_CASE
 
 // C[r][j] = bias[j] + Σ_i Σ_k A(r, i, k) · B[i · run + k][j], A(r, i, k) = a[r · rowStride + i · runStride + k]: a plain
 // matrix with one run, the patches along a line of an image with a run for every line of the kernel.
@@ -158,29 +198,26 @@ ATTRIBUTES INLINE void NAME(outerBlock)(const int T, const int NV, const int U, 
   }
 }
 
-#define TAP_CASE(T, NV, U) \
-  case T: NAME(outerBlock)(T, NV, U, lines, xLine, yLine, rows, x, xStride, y, yStride, g, ldg, columns, overwrite); break;
+#define TAPS(T, NV) \
+  case T: \
+    NAME(outerBlock)(T, NV, NV == 1 && T <= 6 ? 2 : 1, lines, xLine, yLine, rows, x, xStride, y, yStride, g, ldg, columns, \
+                     overwrite); \
+    break;
 
 ATTRIBUTES static void NAME(outerTaps1)(int taps, int lines, ptrdiff_t xLine, ptrdiff_t yLine, int rows, const float *x,
                                         ptrdiff_t xStride, const float *y, ptrdiff_t yStride, float *g, size_t ldg,
                                         int columns, int overwrite) {
-  switch (taps) {
-    TAP_CASE(1, 1, 2) TAP_CASE(2, 1, 2) TAP_CASE(3, 1, 2) TAP_CASE(4, 1, 2) TAP_CASE(5, 1, 2) TAP_CASE(6, 1, 2)
-    TAP_CASE(7, 1, 1) TAP_CASE(8, 1, 1) TAP_CASE(9, 1, 1) TAP_CASE(10, 1, 1) TAP_CASE(11, 1, 1) TAP_CASE(12, 1, 1)
-  }
+  switch (taps) { UP_TO_12(TAPS) }
 }
 
 ATTRIBUTES static void NAME(outerTaps2)(int taps, int lines, ptrdiff_t xLine, ptrdiff_t yLine, int rows, const float *x,
                                         ptrdiff_t xStride, const float *y, ptrdiff_t yStride, float *g, size_t ldg,
                                         int columns, int overwrite) {
-  switch (taps) {
-    TAP_CASE(1, 2, 1) TAP_CASE(2, 2, 1) TAP_CASE(3, 2, 1) TAP_CASE(4, 2, 1) TAP_CASE(5, 2, 1) TAP_CASE(6, 2, 1)
-#if ROWS > 6
-    TAP_CASE(7, 2, 1) TAP_CASE(8, 2, 1) TAP_CASE(9, 2, 1) TAP_CASE(10, 2, 1) TAP_CASE(11, 2, 1) TAP_CASE(12, 2, 1)
-#endif
-  }
+  switch (taps) { UP_TO_ROWS(TAPS) }
 }
-#undef TAP_CASE
+#undef TAPS
+#undef UP_TO_12
+#undef UP_TO_ROWS
 
 // G[t][j] (+)= Σ_line Σ_r x[line · xLine + r · xStride + t] · y[line · yLine + r · yStride + j], t < taps, j < n: the
 // gradient of a product's weights. y may be read up to two vectors past its end.

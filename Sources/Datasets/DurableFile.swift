@@ -62,7 +62,24 @@ public enum DurableFile {
   /// process is writing just now.
   /// - Throws: `DataError` if the folder cannot be read or a file cannot be removed.
   @discardableResult
-  public static func removeStale(in folder: String) throws -> Int {
+  public static func removeStale(in folder: String) throws -> Int { try removeStale(in: folder) { _ in true } }
+
+  /// Removes what killed processes left of the one file `path`, in a folder that other processes use as well: only
+  /// where no process of that number lives any more.
+  /// - Throws: `DataError` if the folder cannot be read or a file cannot be removed.
+  @discardableResult
+  public static func removeStale(of path: String) throws -> Int {
+    let (folder, name) = DurableFileWriter.split(path)
+    let stem = DurableFileWriter.stem(name)
+    return try removeStale(in: folder) { found in
+      guard found.hasPrefix(stem) else { return false }
+      let numbers = found.dropFirst(stem.count).dropLast(temporarySuffix.count).split(separator: "-")
+      guard numbers.count == 2, let process = Int32(numbers[0]), Int(numbers[1]) != nil, process > 0 else { return false }
+      return process != getpid() && kill(process, 0) != 0 && errno == ESRCH
+    }
+  }
+
+  private static func removeStale(in folder: String, where isWanted: (String) -> Bool) throws -> Int {
     guard let stream = opendir(folder) else { throw DataError.system(folder, "cannot read this folder", errno: errno) }
     defer { closedir(stream) }
     var removed = 0
@@ -70,7 +87,7 @@ public enum DurableFile {
       let name = withUnsafePointer(to: &entry.pointee.d_name) {
         $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }
-      guard name.hasPrefix("."), name.hasSuffix(temporarySuffix) else { continue }
+      guard name.hasPrefix("."), name.hasSuffix(temporarySuffix), isWanted(name) else { continue }
       let path = folder + "/" + name
       guard unlink(path) == 0 || errno == ENOENT else {
         throw DataError.system(path, "cannot remove this unfinished file", errno: errno)
@@ -78,6 +95,12 @@ public enum DurableFile {
       removed += 1
     }
     return removed
+  }
+
+  /// Removes the file `path` if it is there; `synchronizeFolder` makes that durable.
+  /// - Throws: `DataError` naming the path and the system's reason.
+  public static func remove(_ path: String) throws {
+    guard unlink(path) == 0 || errno == ENOENT else { throw DataError.system(path, "cannot be removed", errno: errno) }
   }
 
   /// Whether `path` is a folder (links are followed).
@@ -94,13 +117,13 @@ public enum DurableFile {
 
   /// Puts the names in `folder` on the disk. File systems that cannot synchronize a folder say EINVAL; they are
   /// believed to be safe without.
-  static func synchronizeFolder(_ folder: String, for path: String) throws {
+  public static func synchronizeFolder(_ folder: String, for path: String) throws {
     let descriptor = retryingOnInterrupt { open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     guard descriptor >= 0 else {
       throw DataError.system(path, "cannot open its folder to make it durable", errno: errno)
     }
     defer { close(descriptor) }
-    guard fsync(descriptor) == 0 || errno == EINVAL else {
+    guard retryingOnInterrupt({ fsync(descriptor) }) == 0 || errno == EINVAL else {
       throw DataError.system(path, "cannot make its name durable (fsync of the folder)", errno: errno)
     }
   }

@@ -6,28 +6,24 @@ import Glibc
 public final class DurableFileWriter {
   /// The name the file will have.
   public let path: String
-  /// Bytes written so far.
+  /// Bytes given to `write` so far.
   public private(set) var count = 0
 
   private let folder: String
   private let temporary: String
   private var descriptor: Int32
+  /// Small pieces are gathered here, so that a file of many small tensors takes few system calls.
+  private var gathered: [UInt8] = []
+  private static let gatheredSize = 1 << 16
 
   /// Creates the temporary file beside `path`.
   /// - Throws: `DataError` if it cannot be created: missing or read-only folder, full disk.
   public init(path: String) throws {
-    let name: Substring
-    if let slash = path.lastIndex(of: "/") {
-      name = path[path.index(after: slash)...]
-      folder = slash == path.startIndex ? "/" : String(path[..<slash])
-    } else {
-      name = path[...]
-      folder = "."
-    }
+    let name: String
+    (folder, name) = Self.split(path)
     guard !name.isEmpty else { throw DataError("\"\(path)\": cannot write here, the path has no file name") }
     self.path = path
-    // A file's name may have 255 bytes; the temporary name must not outgrow a name that just fits.
-    let stem = folder + "/." + String(decoding: name.utf8.prefix(80), as: UTF8.self) + ".\(getpid())-"
+    let stem = "\(folder)/\(Self.stem(name))\(getpid())-"
     for attempt in 0..<10_000 {
       let candidate = stem + "\(attempt)" + DurableFile.temporarySuffix
       let opened = retryingOnInterrupt { open(candidate, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666) }
@@ -43,16 +39,39 @@ public final class DurableFileWriter {
 
   deinit { abandon() }
 
+  /// The folder of a path, and the file's name in it.
+  static func split(_ path: String) -> (folder: String, name: String) {
+    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+    return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
+  }
+
+  /// How the temporary names of the file `name` begin. A name may have 255 bytes; the temporary one must not outgrow a
+  /// name that just fits.
+  static func stem(_ name: String) -> String { "." + String(decoding: name.utf8.prefix(80), as: UTF8.self) + "." }
+
   /// Appends `bytes`.
   /// - Throws: `DataError`; the temporary file is then already gone and the writer is of no more use.
   public func write(_ bytes: [UInt8]) throws {
     try bytes.withUnsafeBytes { try write($0) }
   }
 
-  /// Appends `bytes`, in as many system calls as it takes.
+  /// Appends `bytes`.
   /// - Throws: `DataError`; the temporary file is then already gone and the writer is of no more use.
   public func write(_ bytes: UnsafeRawBufferPointer) throws {
     guard descriptor >= 0 else { throw DataError("\(path): cannot be written to after it was committed or abandoned") }
+    count += bytes.count
+    if gathered.count + bytes.count > Self.gatheredSize { try flush() }
+    if bytes.count > Self.gatheredSize { try put(bytes) } else { gathered += bytes }
+  }
+
+  private func flush() throws {
+    guard !gathered.isEmpty else { return }
+    try gathered.withUnsafeBytes { try put($0) }
+    gathered.removeAll(keepingCapacity: true)
+  }
+
+  /// Hands `bytes` to the system, in as many calls as it takes.
+  private func put(_ bytes: UnsafeRawBufferPointer) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
       let piece = UnsafeRawBufferPointer(rebasing: rest)
@@ -61,7 +80,6 @@ public final class DurableFileWriter {
         let code = written < 0 ? errno : ENOSPC
         throw failure("cannot be written", code)
       }
-      count += written
       rest = rest.dropFirst(written)
     }
   }
@@ -71,12 +89,13 @@ public final class DurableFileWriter {
   ///   one case the new file is in place, whole, but might not outlive a power cut.
   public func commit() throws {
     guard descriptor >= 0 else { throw DataError("\(path): cannot be committed twice") }
-    guard fsync(descriptor) == 0 else { throw failure("cannot be made durable (fsync)", errno) }
+    try flush()
+    guard retryingOnInterrupt({ fsync(descriptor) }) == 0 else { throw failure("cannot be made durable (fsync)", errno) }
     let closed = close(descriptor)
     descriptor = -1
     // Linux has closed the descriptor even when a signal came; the bytes are safe since the fsync.
     guard closed == 0 || errno == EINTR else { throw failure("cannot be closed", errno) }
-    guard rename(temporary, path) == 0 else { throw failure("cannot get its name (rename)", errno) }
+    guard retryingOnInterrupt({ rename(temporary, path) }) == 0 else { throw failure("cannot get its name (rename)", errno) }
     try DurableFile.synchronizeFolder(folder, for: path)
   }
 

@@ -64,7 +64,8 @@ public final class Conv2D: Layer {
     let h = x.height + 2 * padding - dilation * (kernelSize.height - 1) - 1
     let w = x.width + 2 * padding - dilation * (kernelSize.width - 1) - 1
     guard h >= 0, w >= 0 else {
-      throw ModelError("a \(kernelSize.height)×\(kernelSize.width) kernel does not fit into \(x) with padding \(padding)")
+      throw ModelError(
+        "a \(kernelSize.height)×\(kernelSize.width) kernel does not fit into \(x) with padding \(padding)")
     }
     geometry = Geometry(self, x, Shape(height: h / stride + 1, width: w / stride + 1, channels: outputs))
     geometry.method = chooseMethod(geometry.output)
@@ -158,7 +159,9 @@ public final class Conv2D: Layer {
     case .winograd: return winogradMemory()
     case .patches: break
     }
-    let array = weight.arrays.map { $0.scratchFloats(rows: g.isPlain ? Workspace.pieceSize * output.pixels : g.blockRows) }
+    let array = weight.arrays.map {
+      $0.scratchFloats(rows: g.isPlain ? Workspace.pieceSize * output.pixels : g.blockRows)
+    }
     let block = g.blockRows * g.patch + Self.slack
     m.scratchFloats = (array.max() ?? 0) + max(2 * block, weight.count + 2 * Self.slack) + g.paddedFloats + Self.slack
     if g.keeps { m.savedFloats = output.pixels * g.patch * groups }

@@ -18,7 +18,8 @@ extension Conv2D {
 
   func directMemory() -> LayerMemory {
     var m = LayerMemory()
-    m.sharedFloats = kernels.panelFloats(Int32(weight.inputs), Int32(outputs))
+    m.sharedFloats =
+      kernels.panelFloats(Int32(weight.inputs), Int32(outputs))
       + kernels.panelFloats(Int32(outputs), Int32(weight.inputs))
     m.scratchFloats = geometry.paddedFloats + weight.count + geometry.output.pixels * patchLine + 3 * Self.slack
     return m

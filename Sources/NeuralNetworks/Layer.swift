@@ -61,8 +61,12 @@ public struct Piece {
   @inline(__always) public func inputGradient(_ i: Int = 0) -> UnsafeMutablePointer<Float>? { inputGradientPointers[i] }
 
   /// Where the gradient of a parameter is added, or nil when nobody wants it.
-  @inline(__always) public func gradient(_ p: Parameter) -> UnsafeMutablePointer<Float>? { gradient.map { $0 + p.offset } }
-  @inline(__always) public func gradient(_ w: Weights) -> UnsafeMutablePointer<Float>? { gradient.map { $0 + w.offset } }
+  @inline(__always) public func gradient(_ p: Parameter) -> UnsafeMutablePointer<Float>? {
+    gradient.map { $0 + p.offset }
+  }
+  @inline(__always) public func gradient(_ w: Weights) -> UnsafeMutablePointer<Float>? {
+    gradient.map { $0 + w.offset }
+  }
 
   @inline(__always) public func readContext(scratch: UnsafeMutablePointer<Float>, sample: Int = 0) -> ReadContext {
     ReadContext(worker: worker, sample: globalSample + UInt64(sample), scratch: scratch, calibrating: calibrating)
@@ -97,7 +101,7 @@ public protocol Layer: AnyObject {
   var runsInPlace: Bool { get }
   /// The layer's backward reads its own output, so the next layer must not overwrite it.
   var readsOutputInBackward: Bool { get }
-  /// The layer only reinterprets its input's memory.
+  /// The layer only reinterprets its input's memory; its passes, which copy, run only where that cannot be shared.
   var isView: Bool { get }
 
   /// True when the pass needs sums over the batch between two phases: `forward` and `backward` then run twice for

@@ -30,6 +30,8 @@ public final class Workspace {
     var batchSums: UnsafeMutablePointer<Double>! = nil
     var shared: UnsafeMutablePointer<Float>! = nil
     var isView = false
+    /// The activation's memory is read in backward by the node itself, or by the one it is a view of.
+    var isReadInBackward = false
     var wantsGradient = false
   }
 
@@ -48,6 +50,8 @@ public final class Workspace {
   private var plans: [Plan] = []
   private var edges: [[Edge]] = []
   private var layers: [any Layer] = []
+  /// All arrays of the model, in one list: asking every layer for its own would allocate.
+  private var arrays: [any WeightArray] = []
   private var forwardSegments: [[Segment]] = [[], []]
   private var backwardSegments: [[Segment]] = [[], []]
   private var preparations: [[(node: Int, task: Int)]] = [[], []]
@@ -116,6 +120,7 @@ public final class Workspace {
 
     let nodes = model.nodes
     layers = nodes.map(\.layer)
+    arrays = nodes.flatMap { $0.layer.weights.flatMap(\.arrays) }
     var consumers = [Int](repeating: 0, count: nodes.count)
     for node in nodes { for i in node.inputs where i >= 0 { consumers[i] += 1 } }
 
@@ -135,7 +140,7 @@ public final class Workspace {
       let source = node.inputs[0]
       let alone = source >= 0 && consumers[source] == 1
       let shares =
-        alone && (node.layer.isView || (node.layer.runsInPlace && !nodes[source].layer.readsOutputInBackward))
+        alone && (node.layer.isView || (node.layer.runsInPlace && !plans[source].isReadInBackward))
       if shares {
         plan.activation = plans[source].activation
         plan.gradient = plans[source].gradient
@@ -144,6 +149,8 @@ public final class Workspace {
         if gradients { plan.gradient = floats(batch * plan.count) }
       }
       plan.isView = node.layer.isView && shares
+      plan.isReadInBackward =
+        node.layer.readsOutputInBackward || (plan.isView && plans[source].isReadInBackward)
       plan.savedFloatsPerPiece = m.savedFloats == 0 ? 0 : Self.pieceSize * m.savedFloats + 16
       plan.savedFloats = floats(maxPieces * plan.savedFloatsPerPiece)
       plan.savedBytesPerPiece = Self.pieceSize * m.savedBytes
@@ -255,7 +262,9 @@ public final class Workspace {
   ///   - step, globalSample: number of the update and of the first sample over the whole run; key random numbers.
   /// - Returns: the mean loss over the batch, or 0 without a task.
   @discardableResult
-  public func forward(samples: Int, training: Bool, step: Int = 0, globalSample: UInt64 = 0, loss: Bool = false) -> Double {
+  public func forward(samples: Int, training: Bool, step: Int = 0, globalSample: UInt64 = 0, loss: Bool = false)
+    -> Double
+  {
     precondition(samples > 0 && samples <= capacity, "\(samples) samples do not fit a workspace of \(capacity)")
     precondition(model.version == modelVersion, "the model changed after its workspace was planned")
     self.samples = samples
@@ -310,7 +319,8 @@ public final class Workspace {
     defer { calibrating = false }
     forward(
       samples: min(samples, Self.pieceSize), training: false, step: step, globalSample: globalSample, loss: backward)
-    if backward { self.backward(wantsParameterGradient: false) }
+    // Down to the input, so that the first array's backward converters get their ranges as well.
+    if backward { self.backward(wantsInputGradient: true, wantsParameterGradient: false) }
     for node in model.nodes {
       for w in node.layer.weights { for a in w.arrays { a.finishCalibration(training: backward) } }
     }
@@ -318,19 +328,13 @@ public final class Workspace {
 
   /// True when some array wants a calibrating pass.
   public func needsCalibration(training: Bool) -> Bool {
-    for node in model.nodes {
-      for w in node.layer.weights { for a in w.arrays where a.needsCalibration(training: training) { return true } }
-    }
+    for a in arrays where a.needsCalibration(training: training) { return true }
     return false
   }
 
   /// Prepares every array for the step (refreshing what it derives from its devices).
   public func prepareArrays(step: Int) throws {
-    for node in model.nodes {
-      for w in node.layer.weights {
-        for a in w.arrays { try a.prepare(step: step, workers: pool.threads, pool: pool) }
-      }
-    }
+    for a in arrays { try a.prepare(step: step, workers: pool.threads, pool: pool) }
   }
 
   /// The activation of a node after a forward pass, [samples, node shape]. Where the next layer runs in place it shows
@@ -457,7 +461,8 @@ public final class Workspace {
         tasks += n
       }
     }
-    let blocks = min(pieces, laneGradients.count) > 1 ? (model.pieceGradientCount + Self.sumBlock - 1) / Self.sumBlock : 0
+    let blocks =
+      min(pieces, laneGradients.count) > 1 ? (model.pieceGradientCount + Self.sumBlock - 1) / Self.sumBlock : 0
     pool.run(count: tasks + blocks, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
       Unmanaged<Workspace>.fromOpaque(context).takeUnretainedValue().runGradientTask(item)
     }

@@ -73,6 +73,8 @@ struct RunCommand: ParsableCommand {
         status: 130, message: "\ninterrupted; what was done is kept in \(run.folder.path). Go on with: --resume")
     } catch let failure as Failure {
       throw failure
+    } catch let refusal as Refusal {
+      throw Failure(status: 2, message: "\(refusal)")
     } catch { throw Failure(status: 1, message: "\(error)") }
   }
 }

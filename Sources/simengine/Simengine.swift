@@ -1,7 +1,7 @@
 import ArgumentParser
 import Configuration
 import Experiments
-import Glibc
+@preconcurrency import Glibc
 
 /// The command line: what each command is called and takes; the work is in Experiments.
 struct Simengine: ParsableCommand {
@@ -34,6 +34,7 @@ struct Failure: Error {
     do {
       var command = try Simengine.parseAsRoot()
       try command.run()
+      finishOutput()
     } catch let failure as Failure {
       if !failure.message.isEmpty { complain(failure.message) }
       exit(failure.status)
@@ -42,6 +43,7 @@ struct Failure: Error {
       let text = Simengine.fullMessage(for: error)
       if status == .success {
         print(text)
+        finishOutput()
         exit(0)
       }
       complain(unknownCommand(text) ?? text)
@@ -66,6 +68,18 @@ struct Failure: Error {
   static func warn(_ all: Diagnostics...) {
     let warnings = all.flatMap(\.warnings)
     if !warnings.isEmpty { complain("\(Diagnostics(errors: [], warnings: warnings))") }
+  }
+
+  /// Ends with status 1 when not all of the output could be written: a table cut short on a full disk is not a success.
+  /// A reader that has seen enough (simengine … | head) is no failure.
+  static func finishOutput() {
+    errno = 0
+    guard fflush(stdout) != 0 || ferror(stdout) != 0 else { return }
+    let code = errno
+    var output = pollfd(fd: 1, events: Int16(POLLOUT), revents: 0)
+    if code == EPIPE || (poll(&output, 1, 0) == 1 && output.revents & Int16(POLLERR) != 0) { return }
+    complain("standard output: cannot be written" + (code == 0 ? "" : ": \(String(cString: strerror(code)))"))
+    exit(1)
   }
 
   static func complain(_ text: String) {

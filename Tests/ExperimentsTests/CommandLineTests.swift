@@ -11,8 +11,8 @@ struct CommandLineTests {
 
   private let quick = "{ \"train\": { \"epochs\": 2 } }, { \"evaluate\": {}, \"label\": \"test\" }"
 
-  private func engine(_ arguments: String..., interrupt: Double? = nil) throws -> Engine.Outcome {
-    try Engine.run(arguments, in: lab.folder, interrupt: interrupt)
+  private func engine(_ arguments: String...) throws -> Engine.Outcome {
+    try Engine.run(arguments, in: lab.folder)
   }
 
   @Test("help and version go to standard output with status 0")
@@ -147,7 +147,7 @@ struct CommandLineTests {
   func interrupted() throws {
     try lab.write(
       "{ \"name\": \"long\", \"data\": \"mnist-5k\", \"model\": \"mlp\", \"stages\": [{ \"train\": { \"epochs\": 100000 } }] }")
-    let outcome = try Engine.run(["run", "c.json", "--threads", "1", "--output", "o"], in: lab.folder, interrupt: 2.5)
+    let outcome = try Engine.run(["run", "c.json", "--threads", "1", "--output", "o"], in: lab.folder, interruptAfter: "o/state/checkpoint.safetensors")
     #expect(outcome.status == 130 && outcome.output.isEmpty)
     #expect(outcome.errors.contains("interrupted") && outcome.errors.contains("--resume"))
     let again = try engine("run", "c.json", "--output", "o")

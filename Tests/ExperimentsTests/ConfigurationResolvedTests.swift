@@ -95,7 +95,7 @@ struct ConfigurationResolvedTests {
     #expect((loaded.experiment.stages[0].body as? TrainStage)?.epochs == 3)
     try lab.write("{\n \"data\": \"digits\", \"stages\": [{ \"train\": { \"epoch\": 3 } }] }", "base/bad.json")
     let sentence = lab.refusal("{ \"extends\": \"base/bad.json\", \"name\": \"over\", \"model\": \"mlp\" }")
-    #expect(sentence.contains("base/bad.json:2:46  stages.0.train.epoch: unknown key"))
+    #expect(sentence.contains("base/bad.json:2:44  stages.0.train.epoch: unknown key"))
     #expect(lab.refusal("{ \"extends\": \"nothing.json\", \"name\": \"a\" }").contains("extends: "))
     #expect(lab.refusal("{ \"extends\": \"c.json\", \"name\": \"a\" }").contains("extends itself"))
   }

@@ -127,8 +127,8 @@ struct Engine {
   }
 
   /// Runs the engine in `folder` until it ends.
-  /// - Parameter interrupt: seconds after which it gets an interrupt.
-  static func run(_ arguments: [String], in folder: String, interrupt: Double? = nil) throws -> Outcome {
+  /// - Parameter interruptAfter: it gets an interrupt once this file is there.
+  static func run(_ arguments: [String], in folder: String, interruptAfter file: String? = nil) throws -> Outcome {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: try #require(binary))
     process.arguments = arguments
@@ -139,9 +139,14 @@ struct Engine {
     process.standardError = try #require(FileHandle(forWritingAtPath: stem + ".err"))
     process.standardInput = FileHandle.nullDevice
     try process.run()
-    if let interrupt {
-      Thread.sleep(forTimeInterval: interrupt)
+    if let file {
+      let path = "\(folder)/\(file)"
+      while process.isRunning && !FileManager.default.fileExists(atPath: path) { Thread.sleep(forTimeInterval: 0.05) }
       process.interrupt()
+      // An engine that does not hear it must not hold up the tests for ever.
+      let patience = Date(timeIntervalSinceNow: 60)
+      while process.isRunning && Date() < patience { Thread.sleep(forTimeInterval: 0.05) }
+      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
     process.waitUntilExit()
     func text(_ name: String) throws -> String { try String(contentsOfFile: stem + name, encoding: .utf8) }

@@ -173,7 +173,9 @@ struct LayerRun {
 }
 
 @Suite("Convolution") struct ConvolutionTests {
-  @Test("every way of convolving agrees with the definition in Float64, forward and backward", arguments: ConvolutionCase.all)
+  @Test(
+    "every way of convolving agrees with the definition in Float64, forward and backward",
+    arguments: ConvolutionCase.all)
   func agreesWithDefinition(_ c: ConvolutionCase) throws {
     let layer = try c.layer()
     let shape = Shape(height: c.height, width: c.width, channels: c.channels)

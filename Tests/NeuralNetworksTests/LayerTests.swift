@@ -196,6 +196,11 @@ struct PoolingCase: CustomTestStringConvertible, Sendable {
       return c
     }
     compare(tolerance: 1e-6) { body in
+      var c = [Float](repeating: 0, count: rows * n)
+      body.multiplySmall(Int32(rows), Int32(n), Int32(k), a, k, b, n, &c, n)
+      return c
+    }
+    compare(tolerance: 1e-6) { body in
       let y = uniform(rows * n + 32, 4)
       var g = uniform(k * n + 8, 5)
       body.outerProducts(Int32(k), Int32(n), 1, 0, 0, Int32(rows), a, k, y, n, &g, n, 0)

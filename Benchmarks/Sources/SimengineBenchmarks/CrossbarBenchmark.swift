@@ -10,27 +10,29 @@ func quickstartCrossbars(refreshInterval: Int = 63) -> CrossbarParameters {
     circuit: CircuitParameters(wireResistance: 2.5, driverResistance: 100, senseResistance: 100))
 }
 
-/// Training steps on crossbars beside ideal ones of the same network, interleaved.
-///
-/// - Returns: the median seconds of a step, ideal and on crossbars, over `rounds` rounds of an epoch each.
-func crossbarBenchmark(_ architecture: String, batch: Int, threads: Int, rounds: Int) throws -> (
-  ideal: Double, crossbar: Double
-) {
-  guard let a = Architecture.named(architecture) else { preconditionFailure("no architecture \(architecture)") }
-  func make() throws -> Model { try a.make(a.usualInput, a.usualClasses, ArchitectureOptions()) }
-  let ideal = try TrainingBenchmark(make(), batch: batch, threads: threads, momentum: 0)
+/// Training steps on crossbars beside ideal ones of the same network, an epoch of each in turn; prints one table.
+func crossbarComparison(_ architecture: String, threads: Int, rounds: Int) throws {
+  let ideal = try TrainingBenchmark(architecture, threads: threads, momentum: 0)
   let crossbar = try TrainingBenchmark(
-    make(), batch: batch, threads: threads, momentum: 0, hardware: CrossbarHardware(quickstartCrossbars(), seed: 1))
-  var times: (ideal: [Double], crossbar: [Double]) = ([], [])
+    architecture, threads: threads, momentum: 0, hardware: CrossbarHardware(quickstartCrossbars(), seed: 1))
+  var times: (ideal: [Double], crossbar: [Double], ratio: [Double]) = ([], [], [])
   for round in 0...rounds {
-    for (isCrossbar, benchmark) in [(false, ideal), (true, crossbar)] {
-      let start = now()
+    var epoch: [Double] = []
+    for benchmark in [ideal, crossbar] {
+      let start = seconds()
       for _ in 0..<63 { try benchmark.step() }
-      let seconds = (now() - start) / 63
-      // The first round warms up.
-      if round > 0 { if isCrossbar { times.crossbar.append(seconds) } else { times.ideal.append(seconds) } }
+      epoch.append((seconds() - start) / 63)
     }
+    // The first round warms up.
+    guard round > 0 else { continue }
+    times.ideal.append(epoch[0])
+    times.crossbar.append(epoch[1])
+    times.ratio.append(epoch[1] / epoch[0])
   }
-  func median(_ v: [Double]) -> Double { v.sorted()[v.count / 2] }
-  return (median(times.ideal), median(times.crossbar))
+  func ms(_ v: [Double]) -> String { "\((median(v) * 1e5).rounded() / 100)" }
+  func ratio(_ x: Double) -> String { "\((x * 100).rounded() / 100)" }
+  print(
+    "\(architecture), batch 64, \(threads) thread\(threads == 1 ? "" : "s"), \(rounds) rounds of 63 steps: ideal "
+      + "\(ms(times.ideal)) ms, 64×64 crossbars \(ms(times.crossbar)) ms a step, ratio \(ratio(median(times.ratio))) "
+      + "(\(ratio(times.ratio.min() ?? .nan)) … \(ratio(times.ratio.max() ?? .nan)))")
 }

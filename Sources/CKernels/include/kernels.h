@@ -70,6 +70,8 @@ typedef struct {
   void (*packPanels)(int k, int n, const float *b, size_t strideK, size_t strideN, const float *bias, float *panels);
   void (*multiplyPanels)(int rows, const float *a, ptrdiff_t rowStride, int runs, int run, ptrdiff_t runStride,
                          const float *panels, int n, float *c, size_t ldc, int columns);
+  void (*multiplySmall)(int rows, int n, int k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+                        size_t ldc);
   void (*outerProducts)(int taps, int n, int lines, ptrdiff_t xLine, ptrdiff_t yLine, int rows, const float *x,
                         ptrdiff_t xStride, const float *y, ptrdiff_t yStride, float *g, size_t ldg, int overwrite);
   // Winograd's F(2×2, 3×3) (winograd.h).
@@ -90,6 +92,15 @@ typedef struct {
 extern const CKernels *const ckPortable;
 const CKernels *ckAVX2(void);
 const CKernels *ckBest(void);
+
+// Tells the processor that this thread waits in a loop.
+static inline void ckPause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
 
 // One Philox4x32-10 block, for known-answer tests.
 void ckPhilox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);

@@ -32,7 +32,7 @@ enum Gnuplot {
         to: "\(folder)/\(figure.name).csv")
       let text = script(figure)
       try DurableFile.write(text, to: "\(folder)/\(figure.name).gp")
-      switch svg(of: text) {
+      switch svg(ofScript: "\(folder)/\(figure.name).gp") {
       case .success(let bytes): try DurableFile.write(bytes, to: "\(folder)/\(figure.name).svg")
       case .failure(let problem): return problem.sentence
       }
@@ -71,14 +71,16 @@ enum Gnuplot {
     let sentence: String
   }
 
-  private static func svg(of script: String) -> Result<[UInt8], Problem> {
+  /// The script is named, not piped in: a gnuplot that ends before it has read its input makes swift-subprocess 1.0
+  /// trap ("FileDescriptor was not closed").
+  private static func svg(ofScript path: String) -> Result<[UInt8], Problem> {
     let box = Box()
     let done = DispatchSemaphore(value: 0)
     // The engine is synchronous; the one child process is awaited here.
     Task.detached {
       do {
         let result = try await Subprocess.run(
-          .name("gnuplot"), input: .string(script, using: UTF8.self), output: .bytes(limit: 64 << 20),
+          .name("gnuplot"), arguments: [path.hasPrefix("-") ? "./" + path : path], input: .none, output: .bytes(limit: 64 << 20),
           error: .string(limit: 1 << 16, encoding: UTF8.self))
         if case .exited(0) = result.terminationStatus {
           box.result = .success(result.standardOutput)
@@ -115,7 +117,8 @@ enum TrainingFigures {
           let stage = trained.filter { $0.model == r.model }.count > 1 ? "\(r.label): " : ""
           lines.append(
             Figure.Line(
-              title: stage + who, points: s.values.enumerated().map { (Double($0.offset + 1), scale * $0.element) },
+              title: stage + who,
+              points: s.values.enumerated().filter(\.element.isFinite).map { (Double($0.offset + 1), scale * $0.element) },
               isDashed: part == "train", colour: i))
         }
       }

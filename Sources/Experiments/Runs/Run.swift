@@ -60,7 +60,6 @@ public final class Run {
   var models: [RunModel] = []
   private var loaded: [String: ImageDataset] = [:]
   var checkpoint = Checkpoint()
-  private var warnings: [String] = []
 
   /// - Parameter loaded: the configuration and the folder of its file.
   public init(_ loaded: LoadedExperiment, options: RunOptions) {
@@ -79,98 +78,168 @@ public final class Run {
   func inputPath(_ path: String) -> String { path.hasPrefix("/") ? path : "\(baseFolder)/\(path)" }
 
   /// A path that a stage writes to, from the run's folder.
-  func outputPath(_ path: String) -> String { path.hasPrefix("/") ? path : folder.file(path) }
+  ///
+  /// Its folder is there afterwards, and without what a killed process left of this file.
+  /// - Throws: `DataError` when the folder cannot be made or read.
+  func outputPath(_ path: String) throws -> String {
+    let full = path.hasPrefix("/") ? path : folder.file(path)
+    if let slash = full.lastIndex(of: "/"), slash > full.startIndex { try DurableFile.makeFolders(String(full[..<slash])) }
+    try DurableFile.removeStale(of: full)
+    return full
+  }
 
   // MARK: Running
 
-  /// - Throws: `Interruption` on Ctrl-C (what was done is kept), anything else whose description is a sentence.
+  /// - Throws: `Interruption` on Ctrl-C (what was done is kept), `Refusal` when the command line must not do this,
+  ///   anything else whose description is a sentence.
   public func run() throws -> RunOutcome {
-    switch folder.state {
-    case .finished(let result) where !options.force:
-      guard result["runID"]?.string == id else {
-        throw RunError(
-          "\(folder.path): holds another experiment's results (run \(result["runID"]?.string ?? "?"), this is \(id)); "
-            + "give --output another folder, or --force to replace them")
-      }
-      if result["status"]?.string == "done" {
-        return .done(result, already: true)
-      }
+    if let outcome = try earlierOutcome() { return outcome }
+    var isNew = false
+    switch try folder.state() {
     case .unfinished where !options.force && !options.resume:
-      throw RunError("\(folder.path): an unfinished run lies here; --resume goes on with it, --force starts over")
+      try folder.requireIdle()
+      throw Refusal("\(folder.path): an unfinished run lies here; --resume goes on with it, --force starts over")
+    case .empty: isNew = true
     default: break
     }
-    try folder.take()
-    if options.force { try folder.clearResults() }
-    if !options.force, folder.exists("state/checkpoint.safetensors") {
-      try requireSameConfiguration()
+    if let warning = try folder.take() { progress.say("warning: \(warning)") }
+    // Another process may have finished it in the meantime.
+    if let outcome = try earlierOutcome() { return outcome }
+    do {
+      try begin()
+    } catch {
+      if isNew { folder.leave() }
+      throw error
     }
-    try DurableFile.write(resolved.written(pretty: true) + "\n", to: folder.file("config.json"))
-    try makeModels()
-    if !options.force, folder.exists("state/checkpoint.safetensors") { try restore() }
     do {
       try runStages()
     } catch let divergence as Divergence {
       progress.end()
+      try writeEpochs()
       let result = resultJSON(status: "diverged", message: divergence.description)
       try DurableFile.write(result.written(pretty: true) + "\n", to: folder.file("result.json"))
-      return .diverged(divergence.description, result)
+      return .diverged(
+        divergence.description
+          + (folder.exists("state/checkpoint.safetensors") ? ". The last checkpoint is kept in \(folder.file("state"))" : ""),
+        result)
     }
     progress.end()
     let result = try finish()
     return .done(result, already: false)
   }
 
-  private func requireSameConfiguration() throws {
-    guard let bytes = try? FileBytes.read(folder.file("config.json")),
-      let other = try? JSON.parse(bytes, file: "config.json", dialect: .strict)
-    else { return }
-    guard other.canonical == resolved.canonical else {
-      throw RunError("\(folder.path): the unfinished run there has another configuration; --force starts over")
+  /// What the run that lies here ended in, if it has ended; a run is not repeated without --force.
+  private func earlierOutcome() throws -> RunOutcome? {
+    guard !options.force, case .finished(let result) = try folder.state() else { return nil }
+    guard result["runID"]?.string == id else {
+      throw Refusal(
+        "\(folder.path): holds another experiment's results (run \(result["runID"]?.string ?? "?"), this is \(id)); "
+          + "give --output another folder, or --force to replace them")
     }
+    switch result["status"]?.string {
+    case "done":
+      // A run killed in its very last moment leaves its state behind.
+      if folder.exists("state") {
+        do {
+          try folder.requireIdle()
+          try folder.clearState()
+        } catch is Refusal {} catch { progress.say("warning: \(error)") }
+      }
+      return .done(result, already: true)
+    case "diverged":
+      return .diverged(
+        (result["message"]?.string ?? "training diverged") + " (found in \(folder.path); --force runs it again)", result)
+    default: return nil
+    }
+  }
+
+  /// Everything before the first stage: models in memory, as new or as the checkpoint has them.
+  private func begin() throws {
+    var saved: Checkpoint?
+    if !options.force && folder.exists("state/checkpoint.safetensors") {
+      let found = try Checkpoint.read(folder.file("state/checkpoint.safetensors"))
+      guard found.run == id else {
+        throw Refusal(
+          "\(folder.path): the unfinished run there has another configuration (run \(found.run), this is \(id)); "
+            + "--force starts over")
+      }
+      saved = found
+    } else if folder.exists("config.json") || folder.exists("result.json") {
+      try folder.clearResults(earlierFiles())
+    }
+    try DurableFile.write(resolved.written(pretty: true) + "\n", to: folder.file("config.json"))
+    try makeModels()
+    if let saved { try restore(saved) }
+  }
+
+  /// The files that the run of the config.json in the folder writes for its stages and models.
+  private func earlierFiles() -> [String] {
+    guard let bytes = try? FileBytes.read(folder.file("config.json")),
+      let json = try? JSON.parse(bytes, file: "config.json", dialect: .strict),
+      let earlier = ExperimentConfiguration.decode(json).value
+    else { return [] }
+    var models = earlier.models.map(\.key)
+    var files: [String] = []
+    for (stage, label) in zip(earlier.stages, earlier.labels) {
+      files += stage.body.outputPaths(label: label, models: stage.models ?? models)
+      if let made = stage.result { models.append(made) }
+    }
+    // What lies outside the folder is not this run's to remove.
+    return files.filter { !$0.hasPrefix("/") && !$0.split(separator: "/").contains("..") }
+      + models.map { "models/\($0).safetensors" }
   }
 
   /// A stage on a model; the pieces of work between which a run can stop.
-  struct Unit {
+  private struct Unit {
     var stage: Int
-    var model: RunModel?
+    /// Its name; nil for a stage without a model.
+    var model: String?
+  }
+
+  /// Every piece of work in order, each on the models that are there when its stage comes.
+  ///
+  /// Told by the configuration alone: a run that is resumed has later models in hand already, and must still count the
+  /// pieces of work as it did before.
+  private var plan: [Unit] {
+    var known = configuration.models.map { (name: $0.key, isEnsemble: !$0.value.ensemble.isEmpty) }
+    var units: [Unit] = []
+    for (i, stage) in configuration.stages.enumerated() {
+      if stage.body.needsModel {
+        let chosen = stage.models.map { names in names.compactMap { n in known.first { $0.name == n } } } ?? known
+        for m in chosen where !m.isEnsemble || stage.body is any EnsembleStage { units.append(Unit(stage: i, model: m.name)) }
+      } else {
+        units.append(Unit(stage: i, model: nil))
+      }
+      if let made = stage.result { known.append((made, false)) }
+    }
+    return units
+  }
+
+  private func context(_ unit: Unit) -> StageContext {
+    let stage = configuration.stages[unit.stage]
+    let label = configuration.labels[unit.stage]
+    return StageContext(
+      run: self, stage: stage, label: label, target: models.first { $0.name == unit.model },
+      result: StageResult(stage: stage.body.kind, label: label, model: unit.model ?? ""))
   }
 
   private func runStages() throws {
-    let labels = configuration.labels
-    var number = 0
-    for (i, stage) in configuration.stages.enumerated() {
-      for unit in units(ofStage: i) {
-        defer { number += 1 }
-        let context = StageContext(
-          run: self, stage: stage, label: labels[i], target: unit.model,
-          result: StageResult(stage: stage.body.kind, label: labels[i], model: unit.model?.name ?? ""))
-        if number < checkpoint.unitsDone { continue }
-        if number == checkpoint.unitsDone, let current = checkpoint.current { context.result = current }
-        try InterruptionFlag.check()
-        let start = Progress.now()
-        try stage.body.run(context)
-        progress.end()
-        addTiming(unitName(labels[i], unit.model), Progress.now() - start)
-        checkpoint.results.append(context.result)
-        checkpoint.unitsDone = number + 1
-        checkpoint.current = nil
-        checkpoint.epochsDone = 0
-        checkpoint.step = 0
-        checkpoint.sample = 0
-        checkpoint.optimizer = []
-        try save()
-      }
+    for (number, unit) in plan.enumerated() where number >= checkpoint.unitsDone {
+      let context = context(unit)
+      if number == checkpoint.unitsDone, let current = checkpoint.current { context.result = current }
+      try InterruptionFlag.check()
+      let start = Progress.now()
+      try context.stage.body.run(context)
+      progress.end()
+      addTiming(unit.model.map { "\($0).\(context.label)" } ?? context.label, Progress.now() - start)
+      checkpoint.results.append(context.result)
+      checkpoint.unitsDone = number + 1
+      checkpoint.current = nil
+      checkpoint.epochsDone = 0
+      checkpoint.optimizer = []
+      try save()
     }
   }
-
-  private func units(ofStage i: Int) -> [Unit] {
-    let stage = configuration.stages[i]
-    guard stage.body.needsModel else { return [Unit(stage: i, model: nil)] }
-    let chosen = stage.models.map { names in names.compactMap { n in models.first { $0.name == n } } } ?? models
-    return chosen.filter { $0.model != nil || stage.body is any EnsembleStage }.map { Unit(stage: i, model: $0) }
-  }
-
-  private func unitName(_ label: String, _ model: RunModel?) -> String { model.map { "\($0.name).\(label)" } ?? label }
 
   func addTiming(_ name: String, _ seconds: Double) {
     if let i = checkpoint.timings.firstIndex(where: { $0.name == name }) { checkpoint.timings[i].seconds += seconds } else {
@@ -180,25 +249,17 @@ public final class Run {
 
   /// Writes the checkpoint, and epochs.csv as far as it goes.
   func save() throws {
+    checkpoint.run = id
     checkpoint.models = models.compactMap { m in m.model.map { (m.name, $0.checkpoint) } }
     try checkpoint.write(to: folder.file("state/checkpoint.safetensors"))
     try writeEpochs()
   }
 
-  private func restore() throws {
-    let saved = try Checkpoint.read(folder.file("state/checkpoint.safetensors"))
+  private func restore(_ saved: Checkpoint) throws {
     // Stages that changed a model's hardware or shape do so again; its values come from the checkpoint.
-    var number = 0
-    for (i, stage) in configuration.stages.enumerated() {
-      for unit in units(ofStage: i) {
-        if number < saved.unitsDone, let remake = stage.body as? any RestructuringStage {
-          try remake.restructure(
-            StageContext(
-              run: self, stage: stage, label: "", target: unit.model,
-              result: StageResult(stage: stage.body.kind, label: "", model: unit.model?.name ?? "")))
-        }
-        number += 1
-      }
+    for unit in plan.prefix(saved.unitsDone) {
+      let context = context(unit)
+      if let remake = context.stage.body as? any RestructuringStage { try remake.restructure(context) }
     }
     for (name, tensors) in saved.models {
       guard let model = models.first(where: { $0.name == name })?.model else {
@@ -309,6 +370,8 @@ public final class Run {
         model.stateDictionary.map { Safetensors.NamedArray($0.name, $0.tensor) },
         metadata: ["format": "pt"], to: folder.file("models/\(m.name).safetensors"))
     }
+    // A run killed between its last checkpoint and epochs.csv comes straight here.
+    try writeEpochs()
     if configuration.figures { try drawFigures() }
     let result = resultJSON(status: "done")
     try CSVText.write(
@@ -316,7 +379,7 @@ public final class Run {
       to: folder.file("timings.csv"))
     // Last of all: its presence says that everything else is there.
     try DurableFile.write(result.written(pretty: true) + "\n", to: folder.file("result.json"))
-    folder.clearState()
+    try folder.clearState()
     return result
   }
 
@@ -324,7 +387,10 @@ public final class Run {
     let figures = TrainingFigures.figures(from: checkpoint.results, several: models.count > 1)
     guard !figures.isEmpty else { return }
     try DurableFile.makeFolders(folder.file("figures"))
-    if let problem = try Gnuplot.draw(figures, into: folder.file("figures")) { progress.say("warning: \(problem)") }
+    guard let problem = try Gnuplot.draw(figures, into: folder.file("figures")) else { return }
+    // Ctrl-C in a terminal reaches gnuplot as well.
+    try InterruptionFlag.check()
+    progress.say("warning: \(problem)")
   }
 
   /// One line for each model, training stage and epoch.
@@ -340,7 +406,8 @@ public final class Run {
           [r.model, r.label, "\(epoch + 1)"]
             + names.map { n in
               let values = r.series.first { $0.name == n }?.values ?? []
-              return epoch < values.count ? "\(values[epoch])" : ""
+              // Not finite: empty, as it is null in result.json.
+              return epoch < values.count && values[epoch].isFinite ? "\(values[epoch])" : ""
             })
       }
     }

@@ -92,8 +92,8 @@ public struct CircuitStage: Stage {
       throw RunError("\(gPath): \(error.description)")
     }
     let currents = product(v, effective)
-    try Npy.write(currents, to: run.outputPath(output))
-    if let effectiveMatrix { try Npy.write(effective, to: run.outputPath(effectiveMatrix)) }
+    try Npy.write(currents, to: try run.outputPath(output))
+    if let effectiveMatrix { try Npy.write(effective, to: try run.outputPath(effectiveMatrix)) }
     // What the parasitics take, against V · G.
     let ideal = product(v, isForward ? g : g.transposed)
     var losses: [Double] = []

@@ -81,6 +81,10 @@ public struct PredictStage: EnsembleStage, MeasuringStage {
     output.map { [$0] } ?? models.map { "\($0)-\(label).npy" }
   }
 
+  public func outputPaths(label: String, models: [String]) -> [String] {
+    output.map { [$0] } ?? models.map { "\($0)-\(label).npy" }
+  }
+
   public func check(
     _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
     _ report: inout Report
@@ -105,7 +109,7 @@ public struct PredictStage: EnsembleStage, MeasuringStage {
     let (_, scores) = try evaluator.run(step: nil, progress: run.progress) { outputs, samples in
       logits += UnsafeBufferPointer(start: outputs, count: samples * set.classes)
     }
-    let path = run.outputPath(output ?? "\(target.name)-\(context.label).npy")
+    let path = try run.outputPath(output ?? "\(target.name)-\(context.label).npy")
     try Npy.write(Tensor(shape: [images.count, set.classes], values: logits), to: path)
     context.result.metrics = scores.metrics
   }

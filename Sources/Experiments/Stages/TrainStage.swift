@@ -79,8 +79,6 @@ public struct TrainStage: MeasuringStage {
     }
     let firstEpoch = run.checkpoint.epochsDone
     if firstEpoch > 0 {
-      trainer.stepNumber = run.checkpoint.step
-      trainer.sampleNumber = run.checkpoint.sample
       try trainer.optimizer.restore(
         Dictionary(run.checkpoint.optimizer.map { ($0.name, $0.tensor) }, uniquingKeysWith: { a, _ in a }))
     }
@@ -100,7 +98,7 @@ public struct TrainStage: MeasuringStage {
       for first in stride(from: 0, to: count, by: batchSize) {
         try InterruptionFlag.check()
         let indices = order[first..<min(count, first + batchSize)]
-        source.fill(workspace.input, indices, globalSample: trainer.sampleNumber)
+        source.fill(workspace.input, indices, globalSample: model.samplesLearnt)
         workspace.targets = Targets(labels: UnsafePointer(source.labels))
         rate = optimizer.learningRate * course.factor(epoch: epoch, fraction: Double(first) / Double(count))
         let loss = try trainer.step(samples: indices.count, rate: Float(rate))
@@ -115,14 +113,14 @@ public struct TrainStage: MeasuringStage {
       }
       if let bad = firstNonFinite(model) {
         throw Divergence(
-          description: "training of \(context.target?.name ?? "the model") diverged at step \(trainer.stepNumber - 1) "
+          description: "training of \(context.target?.name ?? "the model") diverged at step \(model.updates - 1) "
             + "(epoch \(epoch + 1)): \(bad) is no longer a finite number; lower the learning rate")
       }
       context.result.append(rate, to: "learningRate")
       context.result.append(lossSum / Double(count), to: "trainLoss")
       context.result.append(Double(scores.correct) / Double(count), to: "trainAccuracy")
       if let measured {
-        let (loss, scores) = try measured.evaluator.run(step: trainer.stepNumber)
+        let (loss, scores) = try measured.evaluator.run(step: model.updates)
         context.result.append(loss, to: "\(measured.name)Loss")
         for m in scores.metrics where m.name == "accuracy" { context.result.append(m.value, to: "\(measured.name)Accuracy") }
       }
@@ -130,8 +128,6 @@ public struct TrainStage: MeasuringStage {
       if (epoch + 1) % checkpointEvery == 0 && epoch + 1 < epochs {
         run.checkpoint.current = context.result
         run.checkpoint.epochsDone = epoch + 1
-        run.checkpoint.step = trainer.stepNumber
-        run.checkpoint.sample = trainer.sampleNumber
         run.checkpoint.optimizer = trainer.optimizer.state
         try run.save()
       }
@@ -166,9 +162,8 @@ public struct TrainStage: MeasuringStage {
       }
     }
     return Divergence(
-      description: "training of \(context.target?.name ?? "the model") diverged at step \(trainer.stepNumber) "
-        + "(epoch \(epoch + 1)): \(place) is not a finite number; lower the learning rate. "
-        + "The last checkpoint is kept in \(context.run.folder.file("state"))")
+      description: "training of \(context.target?.name ?? "the model") diverged at step \(model.updates) "
+        + "(epoch \(epoch + 1)): \(place) is not a finite number; lower the learning rate")
   }
 
   private func firstNonFinite(_ model: Model) -> String? {
