@@ -18,8 +18,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 
 @Suite("Bad configurations are refused with a sentence before anything runs")
 struct BadInputTests {
-  let lab: Laboratory
-  init() throws { lab = try Laboratory() }
+  let lab: Bench
+  init() throws { lab = try Bench() }
 
   private static let mlp = "\"model\": \"mlp\""
   private static func crossbar(_ more: String) -> String {
@@ -256,7 +256,7 @@ struct BadInputTests {
     bytes.replaceSubrange(place..<place + 2, with: Array("99".utf8))
     try Data(bytes).write(to: URL(fileURLWithPath: lab.folder + "/lie.npy"))
     try Data("nothing of the kind".utf8).write(to: URL(fileURLWithPath: lab.folder + "/text.npy"))
-    var images = Laboratory.samples(48, salt: 1).images
+    var images = Bench.samples(48, salt: 1).images
     images[64 * 3 + 5] = .nan
     try Npy.write(Tensor(shape: [48, 8, 8], values: images), to: lab.folder + "/nan.npy")
     try Npy.write(NumericArray(shape: [48], elements: .int64((0..<48).map { $0 == 2 ? -1 : 1 })), to: lab.folder + "/negative.npy")
@@ -281,9 +281,9 @@ struct BadInputTests {
 
   @Test("arrays of other element types are read as numbers")
   func types() throws {
-    let images = Laboratory.samples(48, salt: 1).images
+    let images = Bench.samples(48, salt: 1).images
     try Npy.write(NumericArray(shape: [48, 8, 8], elements: .float64(images.map(Double.init))), to: lab.folder + "/f8.npy")
-    try Npy.write(NumericArray(shape: [48], elements: .uint8(Laboratory.samples(48, salt: 1).labels.map { UInt8($0) })), to: lab.folder + "/u1.npy")
+    try Npy.write(NumericArray(shape: [48], elements: .uint8(Bench.samples(48, salt: 1).labels.map { UInt8($0) })), to: lab.folder + "/u1.npy")
     let stages = "\"stages\": [{ \"train\": { \"epochs\": 1 } }, { \"evaluate\": {} }]"
     func loss(_ text: String) throws -> Double {
       try lab.run(text.replacingOccurrences(of: "\"stages\": [{ \"evaluate\": {} }]", with: stages)).json.metric("evaluate.loss")

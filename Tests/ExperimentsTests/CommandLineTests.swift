@@ -6,8 +6,8 @@ import Testing
 
 @Suite("Command line", .enabled(if: Engine.binary != nil, "no simengine binary: make build, or set SIMENGINE_BINARY"))
 struct CommandLineTests {
-  let lab: Laboratory
-  init() throws { lab = try Laboratory() }
+  let lab: Bench
+  init() throws { lab = try Bench() }
 
   private let quick = "{ \"train\": { \"epochs\": 2 } }, { \"evaluate\": {}, \"label\": \"test\" }"
 

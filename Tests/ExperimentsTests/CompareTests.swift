@@ -6,12 +6,12 @@ import Testing
 
 @Suite("compare")
 struct CompareTests {
-  let lab: Laboratory
+  let lab: Bench
   var root: String { lab.folder + "/Results" }
 
   /// Five finished runs: rate 0.1 with seeds 1, 2, 3, and rate 0.5 with seeds 1, 2.
   init() throws {
-    lab = try Laboratory()
+    lab = try Bench()
     for (seed, accuracy) in [(1, 0.90), (2, 0.92), (3, 0.97)] { try write("a\(seed)", seed: seed, rate: 0.1, accuracy) }
     for (seed, accuracy) in [(1, 0.5), (2, 0.7)] { try write("b\(seed)", seed: seed, rate: 0.5, accuracy) }
   }

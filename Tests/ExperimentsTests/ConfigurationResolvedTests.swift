@@ -6,8 +6,8 @@ import Testing
 
 @Suite("Resolved configuration and run id")
 struct ConfigurationResolvedTests {
-  let lab: Laboratory
-  init() throws { lab = try Laboratory() }
+  let lab: Bench
+  init() throws { lab = try Bench() }
 
   private func id(_ text: String, _ options: [String] = [], seed: UInt64? = nil, threads: Int = 1, output: String? = nil) throws
     -> String

@@ -10,7 +10,7 @@ struct ConfigurationSchemaTests {
 
   init() throws {
     committed = try JSON.parse(
-      String(contentsOfFile: Laboratory.package + "/Configs/schema.json", encoding: .utf8), dialect: .strict)
+      String(contentsOfFile: Bench.package + "/Configs/schema.json", encoding: .utf8), dialect: .strict)
   }
 
   @Test("Configs/schema.json is what the decoder's table says (else: make schema)")
@@ -57,14 +57,14 @@ struct ConfigurationSchemaTests {
   }
 
   static let configs: [String] = {
-    let root = Laboratory.package + "/Configs"
+    let root = Bench.package + "/Configs"
     let all = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
     return all.filter { $0.hasSuffix(".json") && $0 != "schema.json" }.sorted()
   }()
 
   @Test("every committed configuration is accepted, and opens with two comment lines", arguments: configs)
   func example(name: String) throws {
-    let path = "\(Laboratory.package)/Configs/\(name)"
+    let path = "\(Bench.package)/Configs/\(name)"
     let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
     #expect(lines[0].hasPrefix("// ") && lines[1].hasPrefix("// "))
     #expect(lines[0].contains("?"), "the first line asks a question")

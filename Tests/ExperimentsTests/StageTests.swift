@@ -10,8 +10,8 @@ import Testing
 
 @Suite("Stages do what they say")
 struct StageTests {
-  let lab: Laboratory
-  init() throws { lab = try Laboratory() }
+  let lab: Bench
+  init() throws { lab = try Bench() }
 
   private let mlp = "\"model\": { \"architecture\": \"mlp\", \"hidden\": [12] }"
   private let train = "{ \"train\": { \"epochs\": 3, \"batchSize\": 8, \"optimizer\": { \"learningRate\": 0.1 } } }"
@@ -52,7 +52,7 @@ struct StageTests {
   @Test("shuffle: false keeps the data's order: one epoch over two batches is two epochs' steps by hand")
   func order() throws {
     // The first 24 samples, then the last 24, learned as two data sets one after the other give the same weights.
-    let (images, labels) = Laboratory.samples(48, salt: 1)
+    let (images, labels) = Bench.samples(48, salt: 1)
     for (name, range) in [("first", 0..<24), ("last", 24..<48)] {
       try Npy.write(
         Tensor(shape: [24, 8, 8], values: Array(images[range.lowerBound * 64..<range.upperBound * 64])), to: "\(lab.folder)/\(name)x.npy")
@@ -76,7 +76,7 @@ struct StageTests {
   func counts() throws {
     let (json, folder) = try lab.run(lab.text(mlp, "\(train), { \"predict\": {} }, { \"evaluate\": {}, \"label\": \"test\" }"))
     let logits = try floats(folder + "/main-predict.npy")
-    let labels = Laboratory.samples(24, salt: 7).labels.map { Int($0) }
+    let labels = Bench.samples(24, salt: 7).labels.map { Int($0) }
     #expect(logits.count == 24 * 4)
     var confusion = [[Int]](repeating: [Int](repeating: 0, count: 4), count: 4)
     var loss = 0.0
@@ -260,7 +260,7 @@ struct StageTests {
 
   @Test("a circuit stage needs no model, and reads what the published solver gives", arguments: ["8x8", "12x7", "16x16", "32x32"])
   func circuit(size: String) throws {
-    let path = "\(Laboratory.package)/Tests/CrossbarsTests/Fixtures/Circuit/xbar_\(size).json"
+    let path = "\(Bench.package)/Tests/CrossbarsTests/Fixtures/Circuit/xbar_\(size).json"
     let reference = try JSON.parse([UInt8](Data(contentsOf: URL(fileURLWithPath: path))), file: path, dialect: .strict)
     let g = try matrix(reference["G"])
     try Npy.write(g, to: "\(lab.folder)/G.npy")

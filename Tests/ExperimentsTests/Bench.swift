@@ -9,7 +9,7 @@ import Testing
 /// A folder with tiny data, in which configurations are written, loaded and run; it goes when the test ends.
 ///
 /// The data: 48 training and 24 test images of 8×8 in 4 classes, one bright quarter each, with noise from a fixed rule.
-final class Laboratory {
+final class Bench {
   let folder: String
   static let classes = 4
   static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -21,7 +21,7 @@ final class Laboratory {
     """
 
   init() throws {
-    folder = FileManager.default.temporaryDirectory.path + "/simengine-lab-\(UUID().uuidString)"
+    folder = FileManager.default.temporaryDirectory.path + "/simengine-bench-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     for (prefix, count, salt) in [("", 48, 1), ("t", 24, 7)] {
       let (images, labels) = Self.samples(count, salt: salt)
@@ -112,7 +112,7 @@ struct Engine {
       let url = URL(fileURLWithPath: argument).resolvingSymlinksInPath().deletingLastPathComponent()
       candidates.append(url.appendingPathComponent("simengine").path)
     }
-    candidates += [".build-tests/release", ".build/release"].map { "\(Laboratory.package)/\($0)/simengine" }
+    candidates += [".build-tests/release", ".build/release"].map { "\(Bench.package)/\($0)/simengine" }
     var isFolder: ObjCBool = false
     return candidates.first {
       FileManager.default.isExecutableFile(atPath: $0)
