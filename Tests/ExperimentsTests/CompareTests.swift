@@ -16,7 +16,7 @@ struct CompareTests {
     for (seed, accuracy) in [(1, 0.5), (2, 0.7)] { try write("b\(seed)", seed: seed, rate: 0.5, accuracy) }
   }
 
-  private func write(_ id: String, seed: Int, rate: Double, _ accuracy: Double, status: String = "done") throws {
+  private func write(_ id: String, seed: Int, rate: Double, _ accuracy: Double, status: String = "done", metric: String? = nil) throws {
     let folder = "\(root)/e/\(id)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let json: JSON = [
@@ -24,7 +24,8 @@ struct CompareTests {
       "config": [
         "name": "e", "seed": .integer(seed), "data": ["dataset": "digits"], "models": ["main": ["architecture": "mlp"]],
         "stages": [["train": ["epochs": 2, "rate": .number(rate)]], ["evaluate": ["split": "test"], "label": "test"]],
-      ], "stages": [], "metrics": ["test.accuracy": .number(accuracy), "test.loss": .number(1 - accuracy)],
+      ], "stages": [], "metrics": metric.map { .object([($0, .number(accuracy))]) }
+        ?? ["test.accuracy": .number(accuracy), "test.loss": .number(1 - accuracy)],
     ]
     try json.written(pretty: true).write(toFile: folder + "/result.json", atomically: true, encoding: .utf8)
   }
@@ -70,8 +71,11 @@ struct CompareTests {
   @Test("--metric takes globs, and lists what there is when none fits")
   func metrics() throws {
     #expect(try rows(compare(["*.loss"])).allSatisfy { $0["metrics"]?.members?.map(\.key) == ["test.loss"] })
+    try write("other", seed: 1, rate: 0.9, 0.5, metric: "energy")
+    #expect(try rows(compare(["*.loss"])).count == 2, "a run that measured none of it is no row")
+    #expect(try rows(compare(["energy"])).count == 1)
     let error = try #require(throws: RunError.self) { try compare(["nothing.*"]) }
-    #expect(error.description.contains("no metric fits nothing.*; there are: test.accuracy, test.loss"))
+    #expect(error.description.contains("no metric fits nothing.*; there are: test.accuracy, test.loss, energy"))
   }
 
   @Test("--sort puts the largest mean first")

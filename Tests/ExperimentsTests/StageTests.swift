@@ -149,7 +149,8 @@ struct StageTests {
   func ensemble() throws {
     let models = """
       "models": { "a": { "architecture": "mlp", "hidden": 6, "seed": 1 }, "b": { "architecture": "mlp", "hidden": 6, "seed": 2 },
-        "mean": { "ensemble": ["a", "b"], "combine": "mean-output" }, "prob": { "ensemble": ["a", "b"] } }
+        "mean": { "ensemble": ["a", "b"], "combine": "mean-output" }, "prob": { "ensemble": ["a", "b"] },
+        "vote": { "ensemble": ["a", "b", "a"], "combine": "vote" } }
       """
     let run = try lab.run(lab.text(models, "\(train), { \"predict\": {} }, { \"evaluate\": {}, \"label\": \"test\" }"))
     let (a, b) = try (floats(run.folder + "/a-predict.npy"), floats(run.folder + "/b-predict.npy"))
@@ -162,7 +163,14 @@ struct StageTests {
       }
     }
     #expect(try largest(floats(run.folder + "/prob-predict.npy"), zip(softmax(a), softmax(b)).map { ($0 + $1) / 2 }) < 1e-6)
-    for name in ["a", "b", "mean", "prob"] { _ = try run.json.metric("\(name).test.accuracy") }
+    for name in ["a", "b", "mean", "prob", "vote"] { _ = try run.json.metric("\(name).test.accuracy") }
+    #expect(try run.json.metric("vote.test.accuracy") == run.json.metric("a.test.accuracy"), "two votes of three")
+    // The loss of an ensemble is that of its probabilities; votes have none.
+    let probabilities = try floats(run.folder + "/prob-predict.npy")
+    let labels = Bench.samples(24, salt: 7).labels.map { Int($0) }
+    let loss = labels.enumerated().reduce(0.0) { $0 - log(Double(probabilities[$1.offset * 4 + $1.element])) } / 24
+    #expect(try abs(run.json.metric("prob.test.loss") - loss) < 1e-5)
+    #expect(run.json["metrics"]?["vote.test.loss"] == nil)
     #expect(run.json["metrics"]?["mean.train.trainLoss"] == nil, "ensembles are not trained")
   }
 

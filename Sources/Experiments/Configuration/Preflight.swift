@@ -51,6 +51,12 @@ extension LoadedExperiment {
   }
 }
 
+extension String {
+  fileprivate func replacingPrefix(_ prefix: String, with other: String) -> String {
+    hasPrefix(prefix) ? other + dropFirst(prefix.count) : self
+  }
+}
+
 private struct Preflight {
   let loaded: LoadedExperiment
   let experiment: ExperimentConfiguration
@@ -108,7 +114,8 @@ private struct Preflight {
         loaded.cache.sets[key] = try loaded.cache.sets[key] ?? data.load(name: key.isEmpty ? "data" : key, resolve: loaded.resolve)
       }
     } catch {
-      let sentence = "\(error)"
+      // The set is called as the key that stands before the sentence.
+      let sentence = "\(error)".replacingPrefix("\(key.isEmpty ? "data" : key): ", with: "")
       let file = data.paths.first { sentence.hasPrefix(loaded.resolve($0.path) + ":") }
       let key = sentence.contains("validation") ? "validation" : data.limit != nil && sentence.contains("limit") ? "limit" : "dataset"
       refuse(sentence, at: file.map { "\(place).\($0.key)" } ?? (data.dataset == nil && key == "dataset" ? place : "\(place).\(key)"))

@@ -72,7 +72,9 @@ public struct Comparison {
         throw RunError("no metric fits \(wanted.joined(separator: ", ")); there are: \(names.joined(separator: ", "))")
       }
     }
-    group(runs)
+    // A run that measured none of this is no row.
+    let shown = metrics
+    group(runs.filter { run in shown.contains { run.metrics[$0] != nil } })
     try sortRows(by: sort)
   }
 

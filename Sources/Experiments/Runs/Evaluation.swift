@@ -1,4 +1,5 @@
 import Datasets
+import Glibc
 import LinearAlgebra
 import NeuralNetworks
 
@@ -66,6 +67,8 @@ final class Evaluator {
   private let source: BatchSource
   private let batch: Int
   private let combined: Storage
+  /// An ensemble's probabilities as outputs whose softmax they are.
+  private let logarithms: Storage
   private let task: ClassificationTask
 
   init(
@@ -80,6 +83,7 @@ final class Evaluator {
     for w in workspaces { w.seed = seed }
     source = try BatchSource(images, data, augments: false, batch: batch, seed: seed, pool: pool)
     combined = Storage(count: batch * networks[0].output.shape.count)
+    logarithms = Storage(count: networks.count > 1 ? batch * networks[0].output.shape.count : 0)
   }
 
   /// One pass over all samples in their order.
@@ -87,7 +91,7 @@ final class Evaluator {
   /// - Parameters:
   ///   - step: the update that the arrays are read at; nil reads them as they are, without a refresh that is due.
   ///   - each: sees every batch's outputs, [samples, classes].
-  /// - Returns: the mean loss and the scores.
+  /// - Returns: the mean loss and the scores. Votes are no probabilities, and have no loss: not a number.
   /// - Throws: `Interruption`; what refreshing an array throws.
   func run(
     step: Int?, progress: Progress? = nil, each: (UnsafePointer<Float>, Int) throws -> Void = { _, _ in }
@@ -116,12 +120,18 @@ final class Evaluator {
         result = UnsafePointer(combined.base)
       }
       let targets = Targets(labels: UnsafePointer(source.labels))
+      var lossOutputs = result
+      if networks.count > 1 && combination == .meanProbability {
+        // Σ exp(ln p) = 1: the loss of ln p is that of the probabilities.
+        for i in 0..<(indices.count * count) { logarithms.base[i] = logf(max(combined.base[i], .leastNormalMagnitude)) }
+        lossOutputs = UnsafePointer(logarithms.base)
+      }
       loss += task.loss(
-        outputs: result, count: count, samples: indices.count, targets: targets, first: 0, batch: n, gradient: nil)
+        outputs: lossOutputs, count: count, samples: indices.count, targets: targets, first: 0, batch: n, gradient: nil)
       scores.add(outputs: result, count: count, samples: indices.count, targets: targets)
       try each(result, indices.count)
       progress?.advance(by: indices.count)
     }
-    return (loss / Double(n), scores)
+    return (networks.count > 1 && combination == .vote ? .nan : loss / Double(n), scores)
   }
 }

@@ -33,7 +33,7 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
       batch: min(batchSize, images.count), seed: run.configuration.seed, pool: run.pool)
     run.progress.begin("\(context.label) \(target.name)", total: images.count, unit: "samples")
     let (loss, scores) = try evaluator.run(step: nil, progress: run.progress)
-    context.result.metrics = scores.metrics + [("loss", loss)]
+    context.result.metrics = scores.metrics + (loss.isNaN && target.networks.count > 1 ? [] : [("loss", loss)])
     let names = set.classNames
     // Beyond that it is no table for people, and as large as everything else together.
     if scores.classes <= 256 {
