@@ -5,11 +5,11 @@ import Testing
 /// Configs/quickstart.json: three epochs, or all of them with SIMENGINE_TEST_FULL=1.
 @Suite("Bits", .serialized)
 struct BitIdentityTests {
-  let laboratory: Laboratory
+  let laboratory: CrashLaboratory
   private let config = EngineProcess.package + "/Configs/quickstart.json"
   private let more = Conditions.full ? [] : ["--set", "stages.train.epochs=3"]
 
-  init() throws { laboratory = try Laboratory(onDisk: true) }
+  init() throws { laboratory = try CrashLaboratory(onDisk: true) }
 
   private func arguments(_ name: String, threads: Int) -> [String] {
     ["run", config, "--output", "\(laboratory.folder)/\(name)", "--threads", "\(threads)"] + more

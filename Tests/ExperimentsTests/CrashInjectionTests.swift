@@ -97,17 +97,17 @@ enum Fault: Sendable, CustomStringConvertible {
   .enabled(
     if: Conditions.strace, "strace is missing or may not trace here: CRASH TESTS ARE NOT RUN (apt-get install strace)"))
 struct CrashInjectionTests {
-  let laboratory: Laboratory
+  let laboratory: CrashLaboratory
   let reference: RunFiles
   let calls: [StateChange]
 
   init() throws {
-    laboratory = try Laboratory()
+    laboratory = try CrashLaboratory()
     reference = try laboratory.reference("reference")
     calls = try Self.census(laboratory, "census", [])
   }
 
-  static func census(_ laboratory: Laboratory, _ name: String, _ more: [String], allowsOthers: Bool = false) throws
+  static func census(_ laboratory: CrashLaboratory, _ name: String, _ more: [String], allowsOthers: Bool = false) throws
     -> [StateChange]
   {
     let log = "\(laboratory.folder)/\(name).log"
@@ -126,7 +126,7 @@ struct CrashInjectionTests {
 
   /// Runs trials, two at a time, each in a folder of its own.
   /// - Returns: what went wrong.
-  static func trials(_ count: Int, _ laboratory: Laboratory, _ body: @Sendable (Int, String) throws -> [String])
+  static func trials(_ count: Int, _ laboratory: CrashLaboratory, _ body: @Sendable (Int, String) throws -> [String])
     -> [String]
   {
     let complaints = Complaints()
@@ -158,7 +158,7 @@ struct CrashInjectionTests {
 
   /// One fault at one call, then --resume: the rules that every run keeps.
   static func trial(
-    _ laboratory: Laboratory, _ name: String, _ call: StateChange, _ fault: Fault, reference: RunFiles,
+    _ laboratory: CrashLaboratory, _ name: String, _ call: StateChange, _ fault: Fault, reference: RunFiles,
     more: [String] = []
   ) throws -> [String] {
     var wrong: [String] = []
@@ -186,6 +186,8 @@ struct CrashInjectionTests {
   @Test("killed at any state-changing call, a run ends after --resume in the bytes of an untouched one")
   func kills() throws {
     #expect(calls.count > 100)
+    let kinds = Dictionary(grouping: calls, by: \.name).map { "\($0.key) \($0.value.count)" }.sorted()
+    print("crash tests: state-changing calls of a run: \(kinds.joined(separator: ", "))")
     let (calls, laboratory, reference) = (calls, laboratory, reference)
     let started = Date()
     let wrong = Self.trials(calls.count, laboratory) { i, name in

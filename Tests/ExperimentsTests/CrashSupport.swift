@@ -102,7 +102,7 @@ final class EngineProcess {
 }
 
 /// A temporary folder with a small but complete experiment: two models, every kind of stage, two epochs.
-final class Laboratory: Sendable {
+final class CrashLaboratory: Sendable {
   let folder: String
   /// The configuration.
   var config: String { folder + "/tiny.json" }
