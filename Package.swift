@@ -37,11 +37,16 @@ let package = Package(
     .executableTarget(
       name: "simengine",
       dependencies: ["Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    // Interposes malloc: for test executables only.
+    .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"]),
-    .testTarget(name: "NeuralNetworksTests", dependencies: ["NeuralNetworks", "Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "CrossbarsTests", dependencies: ["Crossbars", "Configuration", "LinearAlgebra", "CBLAS"],
+      name: "NeuralNetworksTests",
+      dependencies: ["NeuralNetworks", "Datasets", "LinearAlgebra", "CKernels", "CAllocationCounter"],
+      resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "CrossbarsTests", dependencies: ["Crossbars", "NeuralNetworks", "Configuration", "LinearAlgebra", "CBLAS", "CKernels"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration", "Datasets"]),

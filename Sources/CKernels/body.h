@@ -1,5 +1,8 @@
 // One body of every kernel: included once per instruction set by kernels.c, which defines NAME and ATTRIBUTES.
 
+#include "products.h"
+#include "winograd.h"
+
 // ---- Random numbers. `first` must be a multiple of 32.
 
 ATTRIBUTES static void NAME(randomBits)(CKStream s, size_t first, size_t n, uint32_t *out) {
@@ -115,6 +118,37 @@ ATTRIBUTES static void NAME(scatterPatches)(const CKPatches *g, const float *pat
     }
 }
 
+// The transpose of gatherPatches for whole images without groups or dilation: dx[iy][ix] = the sum of all that patches
+// hold for the pixel. Reads up to seven floats past the patches; the image is unpadded and written once.
+ATTRIBUTES static void NAME(foldPatches)(int height, int width, int channels, int kernelHeight, int kernelWidth,
+                                         int stride, int padding, int outputHeight, int outputWidth,
+                                         const float *patches, int ld, float *dx) {
+  const float *end = dx + (size_t)height * width * channels;
+  const ptrdiff_t lineStep = (ptrdiff_t)outputWidth * ld - (ptrdiff_t)stride * kernelWidth * channels;
+  const ptrdiff_t step = ld - (ptrdiff_t)stride * channels;
+  for (int iy = 0; iy < height; iy++) {
+    // The outputs whose window holds the line (and below, the pixel); for the first of them it is farthest down.
+    const int y = iy + padding, lastY = y / stride < outputHeight ? y / stride : outputHeight - 1;
+    const int firstY = y < kernelHeight ? 0 : (y - kernelHeight) / stride + 1;
+    for (int ix = 0; ix < width; ix++, dx += channels) {
+      const int x = ix + padding, lastX = x / stride < outputWidth ? x / stride : outputWidth - 1;
+      const int firstX = x < kernelWidth ? 0 : (x - kernelWidth) / stride + 1;
+      const float *corner = patches + ((ptrdiff_t)firstY * outputWidth + firstX) * ld +
+                            ((ptrdiff_t)(y - firstY * stride) * kernelWidth + x - firstX * stride) * channels;
+      for (int c = 0; c < channels; c += LANES, corner += LANES) {
+        NAME(Vector) sum = {0};
+        const float *line = corner;
+        for (int oy = firstY; oy <= lastY; oy++, line += lineStep) {
+          const float *p = line;
+          for (int ox = firstX; ox <= lastX; ox++, p += step) sum += *(const NAME(Vector) *)p;
+        }
+        // What is written past a pixel's channels is overwritten by the next pixels.
+        NAME(setPart)(dx + c, sum, end - dx - c < LANES ? channels - c : LANES);
+      }
+    }
+  }
+}
+
 // ---- Element-wise passes.
 
 ATTRIBUTES static void NAME(addBias)(size_t rows, size_t n, const float *restrict bias, float *restrict y, size_t ld) {
@@ -124,52 +158,100 @@ ATTRIBUTES static void NAME(addBias)(size_t rows, size_t n, const float *restric
 
 // sums[j] += Σ_r y[r][j]; blocks of 64 rows are summed first, so that long sums keep their digits.
 ATTRIBUTES static void NAME(columnSums)(size_t rows, size_t n, const float *restrict y, size_t ld, float *restrict sums) {
-  for (size_t j0 = 0; j0 < n; j0 += 64) {
-    size_t m = n - j0 < 64 ? n - j0 : 64;
+  size_t j0 = 0;
+  for (; j0 + 64 <= n; j0 += 64) {
     double total[64] = {0};
     for (size_t r0 = 0; r0 < rows; r0 += 64) {
       size_t end = rows - r0 < 64 ? rows : r0 + 64;
       float block[64] = {0};
-      if (m == 64)
-        for (size_t r = r0; r < end; r++)
-          for (size_t j = 0; j < 64; j++) block[j] += y[r * ld + j0 + j];
-      else
-        for (size_t r = r0; r < end; r++)
-          for (size_t j = 0; j < m; j++) block[j] += y[r * ld + j0 + j];
-      for (size_t j = 0; j < m; j++) total[j] += block[j];
+      for (size_t r = r0; r < end; r++)
+        for (size_t j = 0; j < 64; j++) block[j] += y[r * ld + j0 + j];
+      for (size_t j = 0; j < 64; j++) total[j] += block[j];
+    }
+    for (size_t j = 0; j < 64; j++) sums[j0 + j] += (float)total[j];
+  }
+  // Narrow: a vector of columns, four rows side by side. The last row is read element by element.
+  for (; j0 < n; j0 += LANES) {
+    const size_t m = n - j0 < LANES ? n - j0 : LANES;
+    double total[LANES] = {0};
+    for (size_t r0 = 0; r0 < rows; r0 += 64) {
+      const size_t end = rows - r0 < 64 ? rows : r0 + 64;
+      const size_t whole = end < rows || m == LANES ? end : end - 1;
+      NAME(Vector) block[4] = {{0}};
+      const float *from = y + r0 * ld + j0;
+      size_t r = r0;
+      for (; r + 4 <= whole; r += 4, from += 4 * ld)
+        UNROLL for (int q = 0; q < 4; q++) {
+          block[q] += *(const NAME(Vector) *)(from + q * ld);
+        }
+      for (; r < end; r++, from += ld) block[0] += NAME(part)(from, r < whole ? LANES : (int)m);
+      block[0] = (block[0] + block[1]) + (block[2] + block[3]);
+      for (size_t j = 0; j < m; j++) total[j] += block[0][j];
     }
     for (size_t j = 0; j < m; j++) sums[j0 + j] += (float)total[j];
   }
 }
 
 ATTRIBUTES static void NAME(relu)(size_t n, const float *x, float *y) {
+  _Pragma("clang loop vectorize(assume_safety)")
   for (size_t i = 0; i < n; i++) y[i] = x[i] > 0 ? x[i] : 0;
 }
 
 ATTRIBUTES static void NAME(reluBackward)(size_t n, const float *y, const float *dy, float *dx) {
-  for (size_t i = 0; i < n; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+  // dx may be dy or y itself: element by element that is no obstacle. The load is unconditional, so that it vectorizes.
+  _Pragma("clang loop vectorize(assume_safety)")
+  for (size_t i = 0; i < n; i++) {
+    const float g = dy[i];
+    dx[i] = y[i] > 0 ? g : 0.f;
+  }
+}
+
+typedef int32_t NAME(Mask) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef uint8_t NAME(Bytes) __attribute__((vector_size(LANES), aligned(1), may_alias));
+
+// The window of 2 × 2, LANES channels at a time. What is written past a pixel's channels is overwritten by the next
+// pixels; the last ones are written exactly. Reads up to seven floats past the image.
+ATTRIBUTES static void NAME(maxPool2)(int channels, int width, int stride, int outputWidth, int rows, const float *image,
+                                      float *y, uint8_t *winner) {
+  const size_t line = (size_t)width * channels;
+  const float *end = y + (size_t)rows * outputWidth * channels;
+  for (int oy = 0; oy < rows; oy++)
+    for (int ox = 0; ox < outputWidth; ox++, y += channels, winner += channels) {
+      const float *corner = image + (size_t)oy * stride * line + (size_t)ox * stride * channels;
+      for (int c = 0; c < channels; c += LANES) {
+        const float *p = corner + c;
+        NAME(Mask) m = *(const NAME(Mask) *)p, w = {0};
+        UNROLL for (int k = 1; k < 4; k++) {
+          const NAME(Vector) v = *(const NAME(Vector) *)(p + (k >> 1) * line + (k & 1) * channels);
+          const NAME(Mask) larger = v > (NAME(Vector))m;
+          m = (larger & (NAME(Mask))v) | (~larger & m);
+          w = (larger & k) | (~larger & w);
+        }
+        const NAME(Bytes) b = __builtin_convertvector(w, NAME(Bytes));
+        if (end - y - c < LANES) {
+          for (int j = 0; j < channels - c && j < LANES; j++) {
+            y[c + j] = ((NAME(Vector))m)[j];
+            winner[c + j] = b[j];
+          }
+        } else {
+          *(NAME(Mask) *)(y + c) = m;
+          *(NAME(Bytes) *)(winner + c) = b;
+        }
+      }
+    }
 }
 
 // y[row][ox][c] = the largest of the kernel × kernel pixels; winner = its place in the window, row by row.
 ATTRIBUTES static void NAME(maxPool)(int channels, int width, int kernel, int stride, int outputWidth, int rows,
                                      const float *restrict image, float *restrict y, uint8_t *restrict winner) {
+  if (kernel == 2) {
+    NAME(maxPool2)(channels, width, stride, outputWidth, rows, image, y, winner);
+    return;
+  }
   const size_t line = (size_t)width * channels;
   for (int oy = 0; oy < rows; oy++)
     for (int ox = 0; ox < outputWidth; ox++, y += channels, winner += channels) {
       const float *corner = image + (size_t)oy * stride * line + (size_t)ox * stride * channels;
-      if (kernel == 2) {
-        const float *a = corner, *b = corner + channels, *c = corner + line, *d = c + channels;
-        for (int j = 0; j < channels; j++) {
-          float m = a[j];
-          uint8_t w = 0;
-          w = b[j] > m ? 1 : w; m = b[j] > m ? b[j] : m;
-          w = c[j] > m ? 2 : w; m = c[j] > m ? c[j] : m;
-          w = d[j] > m ? 3 : w; m = d[j] > m ? d[j] : m;
-          y[j] = m;
-          winner[j] = w;
-        }
-        continue;
-      }
       for (int j = 0; j < channels; j++) { y[j] = corner[j]; winner[j] = 0; }
       for (int ky = 0; ky < kernel; ky++)
         for (int kx = 0; kx < kernel; kx++) {
@@ -183,26 +265,57 @@ ATTRIBUTES static void NAME(maxPool)(int channels, int width, int kernel, int st
     }
 }
 
+// Disjoint windows of 2 × 2: every pixel of a window is written. The upper line of a row of windows comes first, so that
+// the zeros written past a pixel's channels fall on what is written next, or on what is zero already.
+ATTRIBUTES static void NAME(maxPoolBackward2)(int channels, int width, int stride, int outputWidth, int rows,
+                                              const float *dy, const uint8_t *winner, float *dimage) {
+  const size_t line = (size_t)width * channels;
+  const size_t count = (size_t)rows * outputWidth * channels;
+  // One past the last pixel of the last window.
+  const float *end = dimage + ((size_t)(rows - 1) * stride + 1) * line + ((size_t)(outputWidth - 1) * stride + 2) * channels;
+  NAME(Mask) lane;
+  UNROLL for (int j = 0; j < LANES; j++) lane[j] = j;
+  for (int oy = 0; oy < rows; oy++)
+    for (int ky = 0; ky < 2; ky++) {
+      float *pixel = dimage + ((size_t)oy * stride + ky) * line;
+      size_t from = (size_t)oy * outputWidth * channels;
+      for (int ox = 0; ox < outputWidth; ox++, pixel += (size_t)stride * channels, from += channels)
+        for (int kx = 0; kx < 2; kx++)
+          for (int c = 0; c < channels; c += LANES) {
+            const int n = channels - c;
+            float *to = pixel + kx * channels + c;
+            NAME(Mask) g, w;
+            if (from + c + LANES <= count) {
+              g = *(const NAME(Mask) *)(dy + from + c);
+              w = __builtin_convertvector(*(const NAME(Bytes) *)(winner + from + c), NAME(Mask));
+            } else {
+              UNROLL for (int j = 0; j < LANES; j++) {
+                g[j] = j < n ? ((const NAME(Mask) *)(dy + from + c))[0][j] : 0;
+                w[j] = j < n ? winner[from + c + j] : 0;
+              }
+            }
+            g &= (lane < n) & (w == 2 * ky + kx);
+            if (end - to >= LANES) {
+              *(NAME(Mask) *)to = g;
+            } else {
+              for (int j = 0; j < n && j < LANES; j++) to[j] = ((NAME(Vector))g)[j];
+            }
+          }
+    }
+}
+
 // Adds each output's gradient to the pixel that won; dimage must be zero (or hold what is to be added to).
 ATTRIBUTES static void NAME(maxPoolBackward)(int channels, int width, int kernel, int stride, int outputWidth, int rows,
                                              const float *restrict dy, const uint8_t *restrict winner,
                                              float *restrict dimage) {
+  if (kernel == 2 && stride >= 2) {
+    NAME(maxPoolBackward2)(channels, width, stride, outputWidth, rows, dy, winner, dimage);
+    return;
+  }
   const size_t line = (size_t)width * channels;
   for (int oy = 0; oy < rows; oy++)
     for (int ox = 0; ox < outputWidth; ox++, dy += channels, winner += channels) {
       float *corner = dimage + (size_t)oy * stride * line + (size_t)ox * stride * channels;
-      if (kernel == 2 && stride >= 2) {
-        float *a = corner, *b = corner + channels, *c = corner + line, *d = c + channels;
-        for (int j = 0; j < channels; j++) {
-          const float g = dy[j];
-          const uint8_t w = winner[j];
-          a[j] = w == 0 ? g : 0.f;
-          b[j] = w == 1 ? g : 0.f;
-          c[j] = w == 2 ? g : 0.f;
-          d[j] = w == 3 ? g : 0.f;
-        }
-        continue;
-      }
       for (int j = 0; j < channels; j++) {
         int ky = winner[j] / kernel, kx = winner[j] % kernel;
         corner[ky * line + (size_t)kx * channels + j] += dy[j];
@@ -214,32 +327,47 @@ ATTRIBUTES static void NAME(maxPoolBackward)(int channels, int width, int kernel
 
 // DAC: q[r] = x[r] rounded to 2·levels + 1 mid-tread steps of a range; the row's scale (volts restored digitally) is
 // its largest magnitude when range is 0, else range. Values beyond a fixed range are clipped; returns how many were.
-// levels = 0: no rounding. q is in units of the scale: |q| ≤ 1.
+// levels = 0: no rounding. q is in units of the scale: |q| ≤ 1. A row below 2^-100, whose inverse would overflow, is
+// converted as zeros.
 ATTRIBUTES static uint64_t NAME(quantizeRows)(size_t rows, size_t n, const float *restrict x, size_t ldx, float levels,
                                           float range, float *restrict q, size_t ldq, float *restrict scales) {
   uint64_t clipped = 0;
   const float up = levels > 0 ? levels : 1.f, down = 1.f / up;
+  const size_t whole = n / 8 * 8;
   for (size_t r = 0; r < rows; r++, x += ldx, q += ldq) {
+    // A last, overlapping block of eight instead of a tail: patches are rarely multiples of eight.
     float scale = range;
     if (range == 0) {
       float m8[8] = {0};
-      size_t j = 0;
-      for (; j + 8 <= n; j += 8)
+      for (size_t j = 0; j < whole; j += 8)
         for (int l = 0; l < 8; l++) {
           float a = __builtin_fabsf(x[j + l]);
           m8[l] = a > m8[l] ? a : m8[l];
         }
-      for (int l = 0; l < 8; l++) scale = m8[l] > scale ? m8[l] : scale;
-      for (; j < n; j++) {
-        float a = __builtin_fabsf(x[j]);
-        scale = a > scale ? a : scale;
-      }
+      if (n >= 8)
+        for (int l = 0; l < 8; l++) {
+          float a = __builtin_fabsf(x[n - 8 + l]);
+          m8[l] = a > m8[l] ? a : m8[l];
+        }
+      else
+        for (size_t j = 0; j < n; j++) {
+          float a = __builtin_fabsf(x[j]);
+          m8[0] = a > m8[0] ? a : m8[0];
+        }
+      for (int l = 0; l < 4; l++) m8[l] = m8[l + 4] > m8[l] ? m8[l + 4] : m8[l];
+      for (int l = 0; l < 2; l++) m8[l] = m8[l + 2] > m8[l] ? m8[l + 2] : m8[l];
+      scale = m8[1] > m8[0] ? m8[1] : m8[0];
     }
     scales[r] = scale;
-    const float inverse = scale > 0 ? up / scale : 0.f;
-    if (levels > 0 && range == 0)
-      for (size_t j = 0; j < n; j++) q[j] = ((x[j] * inverse + MAGIC) - MAGIC) * down;
-    else if (range == 0)
+    const float inverse = scale > 0x1p-100f ? up / scale : 0.f;
+    if (levels > 0 && range == 0) {
+      for (size_t j = 0; j < whole; j += 8)
+        for (int l = 0; l < 8; l++) q[j + l] = ((x[j + l] * inverse + MAGIC) - MAGIC) * down;
+      if (n >= 8)
+        for (int l = 0; l < 8; l++) q[n - 8 + l] = ((x[n - 8 + l] * inverse + MAGIC) - MAGIC) * down;
+      else
+        for (size_t j = 0; j < n; j++) q[j] = ((x[j] * inverse + MAGIC) - MAGIC) * down;
+    } else if (range == 0)
       for (size_t j = 0; j < n; j++) q[j] = x[j] * inverse;
     else {
       uint32_t count = 0;
@@ -265,7 +393,19 @@ ATTRIBUTES static uint64_t NAME(accumulateConverted)(size_t rows, size_t n, cons
   for (size_t r = 0; r < rows; r++, partial += ldp, y += ldy) {
     const float s = scales[r] * step;
     uint32_t count = 0;
-    if (first)
+    if (first && n < 8 && ldy == n && ldp == n && (rows - r) * n >= 8) {
+      // Eight lanes of which the last belong to the next rows, which are written after this one.
+      float converted[8];
+      for (int l = 0; l < 8; l++) {
+        float t = partial[l] * inverse;
+        uint32_t isClipped = t > levels || t < -levels;
+        count += isClipped & (uint32_t)((size_t)l < n);
+        t = t > levels ? levels : t;
+        t = t < -levels ? -levels : t;
+        converted[l] = ((t + MAGIC) - MAGIC) * s;
+      }
+      memcpy(y, converted, sizeof converted);
+    } else if (first)
       for (size_t j = 0; j < n; j++) {
         float t = partial[j] * inverse;
         count += t > levels || t < -levels;
@@ -324,7 +464,7 @@ ATTRIBUTES static uint64_t NAME(pulseUpdate)(size_t n, const CKPulse *p, CKStrea
     float any = 0;
     for (int j = 0; j < 32; j++) {
       float want = __builtin_fabsf(g[j]) * rate * p->pulseScale;
-      want = want < 4e6f ? want : 4e6f;
+      want = want < 4e6f ? want : 4e6f;  // also where it is not a number
       float t = want + (float)(int32_t)(u[j] >> 9) * 0x1p-23f;
       k[j] = (float)(int32_t)t;
       any += k[j];
@@ -345,8 +485,11 @@ ATTRIBUTES static uint64_t NAME(pulseUpdate)(size_t n, const CKPulse *p, CKStrea
       float y = b[j] + (lower ? kp * upB : -kp * downB) + spread * nm[j];
       x = x > 1.f ? 1.f : x;
       y = y > 1.f ? 1.f : y;
-      a[j] = x < 0.f ? 0.f : x;
-      b[j] = y < 0.f ? 0.f : y;
+      x = x < 0.f ? 0.f : x;
+      y = y < 0.f ? 0.f : y;
+      // A gradient that is not a number must show: the next loss is then none either, and training stops.
+      a[j] = g[j] == g[j] ? x : g[j];
+      b[j] = g[j] == g[j] ? y : g[j];
     }
     memcpy(xPlus + i, a, m * sizeof *a);
     memcpy(xMinus + i, b, m * sizeof *b);
@@ -442,5 +585,7 @@ static const CKernels NAME(table) = {
     NAME(randomBits), NAME(uniform), NAME(gaussian), NAME(exponential), NAME(gatherPatches), NAME(scatterPatches),
     NAME(addBias), NAME(columnSums), NAME(relu), NAME(reluBackward), NAME(maxPool), NAME(maxPoolBackward),
     NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(pulseUpdate), NAME(effectiveWeights),
-    NAME(moments), NAME(sgd), NAME(adam),
+    NAME(moments), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), NAME(multiplyPanels),
+    NAME(multiplySmall), NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
+    NAME(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
 };

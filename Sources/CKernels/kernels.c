@@ -1,5 +1,6 @@
 #include "kernels.h"
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
@@ -89,6 +90,13 @@ INLINE void philoxGroupPortable(CKStream s, uint32_t group, uint32_t *o) {
     philox(8 * group + b, s.indexLow, s.indexHigh, s.purpose, s.seedLow, s.seedHigh, o + b, o + 8 + b, o + 16 + b,
            o + 24 + b);
 }
+
+// Vectors of eight floats in both bodies, so that both add in the same order.
+#define LANES 8
+#define ROWS 6
+
+// Vectors are passed to inlined functions only.
+#pragma clang diagnostic ignored "-Wpsabi"
 
 #define NAME(x) x##Portable
 #define ATTRIBUTES

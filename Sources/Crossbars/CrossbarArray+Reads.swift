@@ -15,6 +15,12 @@ extension CrossbarArray {
     parameters.converters.adcBits > 0 && isAutomatic && (forwardRange == 0 || (training && backwardRange == 0))
   }
 
+  public func finishCalibration(training: Bool) {
+    guard isAutomatic else { return }
+    if forwardRange == 0 { forwardRange = weightRange }
+    if training && backwardRange == 0 { backwardRange = weightRange }
+  }
+
   private var isAutomatic: Bool {
     if case .automatic = parameters.converters.adcRange { return true }
     return false
@@ -59,6 +65,9 @@ extension CrossbarArray {
     let converted = context.scratch
     let scales = converted + min(rows, Self.readBlock) * from
     let partial = scales + min(rows, Self.readBlock)
+    if context.calibrating && adcLevels > 0 {
+      calibrate(x, ldx, rows, from: from, to: to, weights, strip, isForward, dacLevels, fixedInput, context.scratch)
+    }
     var done = 0
     while done < rows {
       let n = min(Self.readBlock, rows - done)
@@ -70,9 +79,6 @@ extension CrossbarArray {
         product(converted, from, n, 0, from, from, partial, to, to, weights, isForward)
         kernels.accumulateScaled(n, to, partial, to, scales, 1, target, ldy)
       } else {
-        if context.calibrating {
-          calibrate(converted, n, from: from, partial, to: to, weights, strip, isForward)
-        }
         let step = (isForward ? forwardRange : backwardRange) / adcLevels
         var line = 0
         while line < from {
@@ -107,18 +113,23 @@ extension CrossbarArray {
   /// Widens the ADC's range to hold the given percentile of these vectors' partial sums. Runs on one thread, between
   /// steps, and may allocate.
   private func calibrate(
-    _ x: UnsafePointer<Float>, _ rows: Int, from: Int, _ partial: UnsafeMutablePointer<Float>, to: Int,
-    _ weights: UnsafePointer<Float>, _ strip: Int, _ isForward: Bool
+    _ x: UnsafePointer<Float>, _ ldx: Int, _ rows: Int, from: Int, to: Int, _ weights: UnsafePointer<Float>,
+    _ strip: Int, _ isForward: Bool, _ dacLevels: Float, _ fixedInput: Float, _ scratch: UnsafeMutablePointer<Float>
   ) {
     guard case .automatic(let percentile) = parameters.converters.adcRange else { return }
+    let scales = scratch + min(rows, Self.readBlock) * from
+    let partial = scales + min(rows, Self.readBlock)
     // A histogram over the upper half of the bits of a magnitude: bins of at most 1/128 of their value.
     var histogram = [Int](repeating: 0, count: 1 << 15)
-    var line = 0
-    while line < from {
-      let lines = min(strip, from - line)
-      product(x, from, rows, line, lines, from, partial, to, to, weights, isForward)
-      for i in 0..<(rows * to) { histogram[Int(abs(partial[i]).bitPattern >> 16)] += 1 }
-      line += lines
+    histogram.withUnsafeMutableBufferPointer { histogram in
+      for done in stride(from: 0, to: rows, by: Self.readBlock) {
+        let n = min(Self.readBlock, rows - done)
+        _ = kernels.quantizeRows(n, from, x + done * ldx, ldx, dacLevels, fixedInput, scratch, from, scales)
+        for line in stride(from: 0, to: from, by: strip) {
+          product(scratch, from, n, line, min(strip, from - line), from, partial, to, to, weights, isForward)
+          for i in 0..<(n * to) { histogram[Int(abs(partial[i]).bitPattern >> 16)] &+= 1 }
+        }
+      }
     }
     let total = histogram.reduce(0, +)
     let wanted = max(1, Int((percentile * Double(total)).rounded(.up)))

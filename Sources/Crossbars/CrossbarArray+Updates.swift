@@ -50,6 +50,12 @@ extension CrossbarArray {
     guard weights.shape == [outputs, inputs] else {
       throw ModelError("weights of shape \(weights.shape) do not fit an array of [\(outputs), \(inputs)]")
     }
+    let bad = weights.withUnsafeBufferPointer { $0.firstIndex { !$0.isFinite } }
+    if let bad {
+      throw ModelError(
+        "weight [\(bad / inputs), \(bad % inputs)] is \(weights.values[bad]); a device can be programmed to finite weights "
+          + "only")
+    }
     let half = 1 / (2 * weightRange)
     let noise = parameters.device.programmingNoise > 0 ? programmingNoise(index: 0) : nil
     weights.withUnsafeBufferPointer { w in

@@ -10,7 +10,8 @@ import NeuralNetworks
 /// outputs, the plus and the minus devices on arrays of their own, their column currents subtracted before the ADC. A
 /// pair is centred and moves push-pull. Wires, drivers and sense amplifiers turn G into G_eff (`CrossbarCircuit`); the
 /// array keeps the distortion D = G_eff/G of the last refresh and reads with G(t) ∘ D, so that the devices themselves
-/// always move at once.
+/// always move at once. Where D exceeds 1 (a cell near G_min, which carries mostly sneak current) it is cut and the rest
+/// of G_eff kept as a constant.
 ///
 /// A read: inputs are scaled and converted (DAC), each tile's partial sums are converted (ADC), tiles are summed
 /// digitally. One strip of tiles is one GEMM over its shared inputs, followed by one converter pass in the cache.
@@ -28,12 +29,17 @@ public final class CrossbarArray: WeightArray {
   // All [outputs, inputs].
   var xPlus: Storage
   var xMinus: Storage
+  /// The chip's device-to-device spread, a factor on each conductance; nil when there is none.
+  var spread: (plus: Storage, minus: Storage)?
   /// Distortions (with the devices' spread folded in), forward; nil while they are 1.
   var dPlus: Storage?
   var dMinus: Storage?
   /// The same for the backward read where driver and sense resistance differ; else the forward ones serve.
   var backPlus: Storage?
   var backMinus: Storage?
+  /// S·(R⁺ − R⁻)/(G_max − G_min), R the part of G_eff at the last refresh that is sneak current; nil while there is none.
+  var sneak: Storage?
+  var backSneak: Storage?
   /// The weights that a read sees.
   var effective: Storage
   var effectiveBack: Storage?
@@ -61,14 +67,17 @@ public final class CrossbarArray: WeightArray {
   public init(
     weights: Tensor, parameters: CrossbarParameters, owner: Int, seed: UInt64, pool: ThreadPool
   ) throws {
+    guard weights.shape.count == 2, weights.count > 0 else {
+      throw ModelError("weights of shape \(weights.shape) do not make an array; expected [outputs, inputs]")
+    }
     outputs = weights.shape[0]
     inputs = weights.shape[1]
     self.parameters = parameters
     self.owner = owner
     self.seed = seed
+    try parameters.validate()
     circuit = try CrossbarCircuit(parameters.circuit)
     let largest = weights.values.reduce(Float(0)) { max($0, abs($1)) }
-    guard largest.isFinite else { throw ModelError("weights that are not finite cannot be programmed") }
     weightRange =
       parameters.weightRange.map { Float($0) } ?? max(Float(CrossbarParameters.weightRangeFactor) * largest, 1e-6)
     let n = weights.count
@@ -77,6 +86,7 @@ public final class CrossbarArray: WeightArray {
     effective = Storage(count: n)
     counters = .allocate(capacity: Self.workers)
     counters.initialize(repeating: Activity(), count: Self.workers)
+    spread = drawSpread()
     try program(weights, pool: pool)
   }
 
@@ -98,7 +108,9 @@ public final class CrossbarArray: WeightArray {
   public func prepare(step: Int, workers: Int, pool: ThreadPool) throws {
     precondition(workers <= Self.workers)
     let interval = parameters.refreshInterval
-    let isDue = refreshedAt < 0 || (interval > 0 && step - refreshedAt >= interval)
+    // A step before the last refresh: another run of training has begun to count.
+    let isDue =
+      refreshedAt < 0 || (interval > 0 && step >= 0 && (step < refreshedAt || step - refreshedAt >= interval))
     guard isDue else { return }
     try refresh(pool: pool)
     refreshedAt = max(step, 0)
@@ -125,7 +137,7 @@ public final class CrossbarArray: WeightArray {
         effectiveBack = Storage(count: n)
       }
     }
-    let spread = variation()
+    let spread = spread
     while workspaces.count < pool.threads {
       workspaces.append(CircuitWorkspace(rows: parameters.rows, columns: parameters.columns))
     }
@@ -142,7 +154,29 @@ public final class CrossbarArray: WeightArray {
       }
     }
     if let failure = failures.compactMap({ $0 }).first { throw CircuitError(failure) }
+    sneak = separateSneakCurrent(dPlus!, dMinus!)
+    if let backPlus, let backMinus { backSneak = separateSneakCurrent(backPlus, backMinus) }
     computeEffectiveWeights(0..<n)
+  }
+
+  /// Cuts distortions at what the device alone can have, its spread. A cell near G_min carries mostly current of the
+  /// paths around it, so that G_eff/G may be hundreds; that current does not grow with the cell, and under such a D a
+  /// step of one hundredth would add several times G_max.
+  ///
+  /// - Returns: what was cut off, in units of the weight; nil if nothing was.
+  private func separateSneakCurrent(_ dPlus: Storage, _ dMinus: Storage) -> Storage? {
+    let floor = Float(parameters.device.floor)
+    var rest: Storage?
+    for (d, x, s, sign) in [(dPlus, xPlus, spread?.plus, weightRange), (dMinus, xMinus, spread?.minus, -weightRange)] {
+      for e in 0..<d.count {
+        let most = s?.base[e] ?? 1
+        guard d.base[e] > most else { continue }
+        if rest == nil { rest = Storage(count: d.count) }
+        rest!.base[e] += sign * (x.base[e] + floor) * (d.base[e] - most)
+        d.base[e] = most
+      }
+    }
+    return rest
   }
 
   private func refreshTile(
@@ -184,8 +218,8 @@ public final class CrossbarArray: WeightArray {
     }
   }
 
-  /// The chip's device-to-device spread, a factor on each conductance; nil when there is none.
-  private func variation() -> (plus: Storage, minus: Storage)? {
+  /// A truncated Gaussian for each device, from the chip's seed.
+  private func drawSpread() -> (plus: Storage, minus: Storage)? {
     let sigma = Float(parameters.device.variation)
     guard sigma > 0 else { return nil }
     func draw(_ sign: UInt64) -> Storage {
@@ -205,10 +239,12 @@ public final class CrossbarArray: WeightArray {
     kernels.effectiveWeights(
       n, weightRange, floor, xPlus.base + at, xMinus.base + at, dPlus.map { UnsafePointer($0.base + at) },
       dMinus.map { UnsafePointer($0.base + at) }, effective.base + at)
+    if let sneak { for e in range { effective.base[e] += sneak.base[e] } }
     if let back = effectiveBack {
       kernels.effectiveWeights(
         n, weightRange, floor, xPlus.base + at, xMinus.base + at, backPlus.map { UnsafePointer($0.base + at) },
         backMinus.map { UnsafePointer($0.base + at) }, back.base + at)
+      if let backSneak { for e in range { back.base[e] += backSneak.base[e] } }
     }
   }
 
@@ -249,7 +285,10 @@ public final class CrossbarArray: WeightArray {
       Tensor(shape: [outputs, inputs], values: Array(UnsafeBufferPointer(start: s.base, count: s.count)))
     }
     var result: [NamedTensor] = [("xPlus", tensor(xPlus)), ("xMinus", tensor(xMinus))]
-    for (name, s) in [("dPlus", dPlus), ("dMinus", dMinus), ("backPlus", backPlus), ("backMinus", backMinus)] {
+    for (name, s) in [
+      ("dPlus", dPlus), ("dMinus", dMinus), ("backPlus", backPlus), ("backMinus", backMinus),
+      ("sneak", sneak), ("backSneak", backSneak), ("spreadPlus", spread?.plus), ("spreadMinus", spread?.minus),
+    ] {
       if let s { result.append((name, tensor(s))) }
     }
     let refreshed = refreshedAt + 1
@@ -283,7 +322,9 @@ public final class CrossbarArray: WeightArray {
     xMinus = minus
     (dPlus, dMinus) = (try storage("dPlus"), try storage("dMinus"))
     (backPlus, backMinus) = (try storage("backPlus"), try storage("backMinus"))
-    if backPlus != nil { effectiveBack = Storage(count: xPlus.count) }
+    (sneak, backSneak) = (try storage("sneak"), try storage("backSneak"))
+    effectiveBack = backPlus.map { Storage(count: $0.count) }
+    if let plus = try storage("spreadPlus"), let minus = try storage("spreadMinus") { spread = (plus, minus) }
     refreshedAt = Int(values[0]) + Int(values[1]) << 24 - 1
     (forwardRange, backwardRange) = (values[2], values[3])
     computeEffectiveWeights(0..<xPlus.count)
@@ -302,7 +343,9 @@ public final class CrossbarArray: WeightArray {
       return result
     }
     (xPlus, xMinus) = (kept(xPlus), kept(xMinus))
+    spread = spread.map { (kept($0.plus), kept($0.minus)) }
     (dPlus, dMinus, backPlus, backMinus, effectiveBack) = (nil, nil, nil, nil, nil)
+    (sneak, backSneak) = (nil, nil)
     outputs = keptOutputs.count
     inputs = keptInputs.count
     effective = Storage(count: outputs * inputs)

@@ -22,7 +22,8 @@ public struct Device: Equatable, Sendable {
   public var programmingNoise: Double
   /// Number of levels that programming can reach; 0 means any. Pulses move between levels.
   public var levels: Int
-  /// σ of the device-to-device spread of conductance, relative; fixed by the chip's seed, cut at 3σ.
+  /// σ of the device-to-device spread of conductance, relative; fixed by the chip's seed, cut at 3σ and never below a
+  /// hundredth of the nominal conductance.
   public var variation: Double
 
   public init(
@@ -88,7 +89,8 @@ public struct Converters: Equatable, Sendable {
 public enum CircuitMethod: String, CaseIterable, Sendable {
   /// Wires and terminals are perfect: G_eff = G.
   case ideal
-  /// The exact matrix at every refresh; in between the devices move under the distortion D = G_eff/G of the last one.
+  /// The exact matrix at every refresh; in between the devices move under the distortion D = G_eff/G of the last one,
+  /// sneak current apart.
   case exact
 }
 
@@ -134,5 +136,34 @@ public struct CrossbarParameters: Equatable, Sendable {
     self.update = update
     self.weightRange = weightRange
     self.chipSeed = chipSeed
+  }
+
+  /// - Throws: `CircuitError` naming the first parameter, other than the circuit's own, that means nothing.
+  public func validate() throws {
+    func require(_ name: String, _ value: Double, _ range: ClosedRange<Double>, _ meaning: String) throws {
+      guard range.contains(value) else { throw CircuitError("\(name) is \(value); expected \(meaning)") }
+    }
+    let most = CircuitParameters.largestConductance
+    try require("rows", Double(rows), 1...1e9, "at least one word line")
+    try require("columns", Double(columns), 1...1e9, "at least one bit line")
+    try require("onResistance", device.onResistance, 1 / most...most, "a positive number of ohm")
+    try require("offResistance", device.offResistance, 1 / most...most, "a positive number of ohm")
+    guard device.onResistance < device.offResistance else {
+      throw CircuitError(
+        "onResistance, \(device.onResistance) ohm, is not below offResistance, \(device.offResistance) ohm")
+    }
+    try require("pulseStep", device.pulseStep, 1e-30...1, "a fraction of the conductance range, above 0")
+    try require("updateNonlinearity", device.updateNonlinearity, 0...80, "a number from 0 to 80")
+    try require("updateNoise", device.updateNoise, 0...1e6, "a number not below 0")
+    try require("programmingNoise", device.programmingNoise, 0...1e6, "a number not below 0")
+    try require("variation", device.variation, 0...1e6, "a number not below 0")
+    for (name, bits) in [("dacBits", converters.dacBits), ("adcBits", converters.adcBits)] where bits != 0 {
+      try require(name, Double(bits), 2...16, "0 (no rounding) or 2 to 16 bits")
+    }
+    let range = "a number above 0 that Float32 can hold"
+    if case .fixed(let value) = converters.dacRange { try require("dacRange", value, 1e-30...1e30, range) }
+    if case .fixed(let value) = converters.adcRange { try require("adcRange", value, 1e-30...1e30, range) }
+    try require("readVoltage", converters.readVoltage, 1e-30...1e30, "a voltage above 0")
+    if let weightRange { try require("weightRange", weightRange, 1e-30...1e30, range) }
   }
 }

@@ -1,4 +1,6 @@
+import CKernels
 import Glibc
+import Synchronization
 
 /// The engine's only concurrency: a pool of threads that shares out the items of a loop.
 ///
@@ -8,6 +10,9 @@ import Glibc
 /// names scratch memory, nothing else.
 ///
 /// No heap allocation happens in `run`, so a training step can be free of them.
+///
+/// A thread that waits looks for work for some tens of microseconds before it sleeps: waking a sleeping thread costs
+/// as much, several times a training step, while on a machine whose cores are taken no more than that is wasted.
 public final class ThreadPool: @unchecked Sendable {
   /// Number of threads that work, the caller's included.
   public let threads: Int
@@ -28,14 +33,23 @@ public final class ThreadPool: @unchecked Sendable {
     var context: UnsafeMutableRawPointer?
   }
 
+  /// What a waiting thread looks at without the mutex: the state's generation, and the last one that was completed.
+  private final class Signals: Sendable {
+    let generation = Atomic<Int>(0)
+    let completed = Atomic<Int>(0)
+  }
+
   private let state: UnsafeMutablePointer<State>
+  private let signals = Signals()
   private var handles: [pthread_t] = []
 
   private final class Start {
     let state: UnsafeMutablePointer<State>
+    let signals: Signals
     let worker: Int
-    init(_ state: UnsafeMutablePointer<State>, _ worker: Int) {
+    init(_ state: UnsafeMutablePointer<State>, _ signals: Signals, _ worker: Int) {
       self.state = state
+      self.signals = signals
       self.worker = worker
     }
   }
@@ -52,7 +66,7 @@ public final class ThreadPool: @unchecked Sendable {
     pthread_cond_init(&state.pointee.done, nil)
     for worker in 1..<max(threads, 1) {
       var handle = pthread_t()
-      let start = Unmanaged.passRetained(Start(state, worker))
+      let start = Unmanaged.passRetained(Start(state, signals, worker))
       // LAPACK's recursive routines want more than the default stack of a thread in a small container.
       var attributes = pthread_attr_t()
       pthread_attr_init(&attributes)
@@ -67,6 +81,7 @@ public final class ThreadPool: @unchecked Sendable {
   deinit {
     pthread_mutex_lock(&state.pointee.mutex)
     state.pointee.stopping = true
+    signals.generation.store(-1, ordering: .releasing)
     pthread_cond_broadcast(&state.pointee.wake)
     pthread_mutex_unlock(&state.pointee.mutex)
     for handle in handles { pthread_join(handle, nil) }
@@ -76,26 +91,41 @@ public final class ThreadPool: @unchecked Sendable {
     state.deallocate()
   }
 
+  /// Looks for some 50 µs whether `isReady` has become true.
+  @inline(__always)
+  private static func spin(until isReady: () -> Bool) {
+    for _ in 0..<1500 {
+      if isReady() { return }
+      ckPause()
+    }
+  }
+
   private static func work(_ argument: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
     let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
     let s = start.state
+    let signals = start.signals
     let worker = start.worker
     var seen = 0
     pthread_mutex_lock(&s.pointee.mutex)
     while true {
+      if s.pointee.generation == seen && !s.pointee.stopping {
+        pthread_mutex_unlock(&s.pointee.mutex)
+        spin { signals.generation.load(ordering: .acquiring) != seen }
+        pthread_mutex_lock(&s.pointee.mutex)
+      }
       while s.pointee.generation == seen && !s.pointee.stopping {
         pthread_cond_wait(&s.pointee.wake, &s.pointee.mutex)
       }
       if s.pointee.stopping { break }
       seen = s.pointee.generation
-      takeItems(s, worker)
+      takeItems(s, signals, worker)
     }
     pthread_mutex_unlock(&s.pointee.mutex)
     return nil
   }
 
   /// Takes items until none is left. Called, and returns, with the mutex held.
-  private static func takeItems(_ s: UnsafeMutablePointer<State>, _ worker: Int) {
+  private static func takeItems(_ s: UnsafeMutablePointer<State>, _ signals: Signals, _ worker: Int) {
     guard let task = s.pointee.task, let context = s.pointee.context else { return }
     s.pointee.busy += 1
     while s.pointee.next < s.pointee.count {
@@ -106,7 +136,10 @@ public final class ThreadPool: @unchecked Sendable {
       pthread_mutex_lock(&s.pointee.mutex)
     }
     s.pointee.busy -= 1
-    if s.pointee.busy == 0 { pthread_cond_signal(&s.pointee.done) }
+    if s.pointee.busy == 0 {
+      signals.completed.store(s.pointee.generation, ordering: .releasing)
+      pthread_cond_signal(&s.pointee.done)
+    }
   }
 
   /// Runs `task` for every item in 0..<count and returns when all are done. Not reentrant: a task must not call `run`
@@ -123,8 +156,15 @@ public final class ThreadPool: @unchecked Sendable {
     state.pointee.count = count
     state.pointee.next = 0
     state.pointee.generation += 1
+    let generation = state.pointee.generation
+    signals.generation.store(generation, ordering: .releasing)
     pthread_cond_broadcast(&state.pointee.wake)
-    ThreadPool.takeItems(state, 0)
+    ThreadPool.takeItems(state, signals, 0)
+    if state.pointee.busy > 0 {
+      pthread_mutex_unlock(&state.pointee.mutex)
+      ThreadPool.spin { signals.completed.load(ordering: .acquiring) == generation }
+      pthread_mutex_lock(&state.pointee.mutex)
+    }
     while state.pointee.busy > 0 || state.pointee.next < state.pointee.count {
       pthread_cond_wait(&state.pointee.done, &state.pointee.mutex)
     }

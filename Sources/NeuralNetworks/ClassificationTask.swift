@@ -49,20 +49,20 @@ public final class ClassificationTask: ModelTask {
   private func crossEntropy(
     _ y: UnsafePointer<Float>, _ n: Int, _ label: Int, _ scale: Float, _ g: UnsafeMutablePointer<Float>?
   ) -> Double {
-    var largest = y[0]
-    for j in 1..<max(1, n) where y[j] > largest { largest = y[j] }
+    var largest = Double(y[0])
+    for j in 1..<max(1, n) where Double(y[j]) > largest { largest = Double(y[j]) }
     var sum = 0.0
-    for j in 0..<n { sum += exp(Double(y[j] - largest)) }
+    for j in 0..<n { sum += exp(Double(y[j]) - largest) }
     let logSum = log(sum)
     let smooth = Double(labelSmoothing)
-    var total = -(1 - smooth) * (Double(y[label] - largest) - logSum)
+    var total = -(1 - smooth) * (Double(y[label]) - largest - logSum)
     if smooth > 0 {
-      for j in 0..<n { total -= smooth / Double(n) * (Double(y[j] - largest) - logSum) }
+      for j in 0..<n { total -= smooth / Double(n) * (Double(y[j]) - largest - logSum) }
     }
     if let g {
       let uniform = smooth / Double(n)
       for j in 0..<n {
-        let p = exp(Double(y[j] - largest)) / sum
+        let p = exp(Double(y[j]) - largest) / sum
         let t = (j == label ? 1 - smooth : 0) + uniform
         g[j] = Float((p - t) * Double(scale))
       }

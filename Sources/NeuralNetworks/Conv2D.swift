@@ -8,6 +8,10 @@ import LinearAlgebra
 ///
 /// Backward: dW = dyᵀ · patches, db = Σ dy, d(patches) = dy · W, scattered back into dx. Patches are made for a block
 /// of rows that stays in the cache; small ones are kept from forward to backward instead of being made twice.
+///
+/// An array reads patches; that is the way for every array that has a physics. Where the weights are plain memory the
+/// same sums are had faster: by Winograd's algorithm (`Winograd.swift`) for 3×3 kernels over many channels, or by
+/// products that read the image in place (`DirectConvolution.swift`) where outputs are few.
 public final class Conv2D: Layer {
   public let outputs: Int
   public let kernelSize: (height: Int, width: Int)
@@ -15,9 +19,9 @@ public final class Conv2D: Layer {
   public let padding: Int
   public let dilation: Int
   public let groups: Int
-  private let channels: Int
-  private let weight: Weights
-  private let bias: Parameter?
+  let channels: Int
+  let weight: Weights
+  let bias: Parameter?
 
   /// Floats of a block of patches: large enough for an efficient product, small enough for the second-level cache.
   static let blockFloats = 96 << 10
@@ -60,16 +64,40 @@ public final class Conv2D: Layer {
     let h = x.height + 2 * padding - dilation * (kernelSize.height - 1) - 1
     let w = x.width + 2 * padding - dilation * (kernelSize.width - 1) - 1
     guard h >= 0, w >= 0 else {
-      throw ModelError("a \(kernelSize.height)×\(kernelSize.width) kernel does not fit into \(x) with padding \(padding)")
+      throw ModelError(
+        "a \(kernelSize.height)×\(kernelSize.width) kernel does not fit into \(x) with padding \(padding)")
     }
     geometry = Geometry(self, x, Shape(height: h / stride + 1, width: w / stride + 1, channels: outputs))
+    geometry.method = chooseMethod(geometry.output)
     return geometry.output
   }
 
   // MARK: Geometry
 
+  /// The ways to the same sums.
+  enum Method {
+    /// Rows of patches through the array's reads.
+    case patches
+    /// Digital weights, few outputs: products that read the padded image in place.
+    case direct
+    /// Digital weights, 3×3, stride 1, many channels: Winograd's F(2×2, 3×3).
+    case winograd
+  }
+
+  /// The way chosen when a model is wired, unless a test asks for one.
+  var requestedMethod: Method?
+
+  private func chooseMethod(_ output: Shape) -> Method {
+    guard groups == 1, dilation == 1, weight.arrays[0] is DigitalArray else { return .patches }
+    let winograd = kernelSize == (3, 3) && stride == 1
+    if let requestedMethod { return requestedMethod == .winograd && !winograd ? .patches : requestedMethod }
+    if winograd && channels >= 16 && outputs >= 16 && output.height >= 4 && output.width >= 4 { return .winograd }
+    return kernelSize != (1, 1) && outputs <= 64 && weight.inputs <= 1024 ? .direct : .patches
+  }
+
   /// How the patches of one sample are cut into blocks.
   struct Geometry {
+    var method = Method.patches
     var input = Shape(features: 1)
     var output = Shape(features: 1)
     /// The patches are the input itself (1×1, stride 1).
@@ -95,7 +123,7 @@ public final class Conv2D: Layer {
       patch = c.weight.patch.count
       let perLine = output.width * patch
       let perSample = output.height * perLine
-      keeps = !isPlain && perSample * c.groups <= Conv2D.keptFloats
+      keeps = !isPlain && !c.takesGradientInPlace && perSample * c.groups <= Conv2D.keptFloats
       if keeps {
         // A kept piece is one block: its rows lie together.
         blockSamples = Workspace.pieceSize
@@ -110,7 +138,7 @@ public final class Conv2D: Layer {
   }
 
   /// Set when the model is wired (`outputShape`).
-  private var geometry = Geometry()
+  private(set) var geometry = Geometry()
 
   private var patches: CKPatches {
     CKPatches(
@@ -121,22 +149,45 @@ public final class Conv2D: Layer {
   }
 
   /// Seven floats may be written past a block of patches.
-  private static let slack = 16
+  static let slack = 16
 
   public func memory(inputs: [Shape], output: Shape) -> LayerMemory {
     let g = geometry
     var m = LayerMemory()
-    let array = weight.arrays.map { $0.scratchFloats(rows: g.isPlain ? Workspace.pieceSize * output.pixels : g.blockRows) }
+    switch g.method {
+    case .direct: return directMemory()
+    case .winograd: return winogradMemory()
+    case .patches: break
+    }
+    let array = weight.arrays.map {
+      $0.scratchFloats(rows: g.isPlain ? Workspace.pieceSize * output.pixels : g.blockRows)
+    }
     let block = g.blockRows * g.patch + Self.slack
-    m.scratchFloats = (array.max() ?? 0) + 2 * block + g.paddedFloats + Self.slack
+    m.scratchFloats = (array.max() ?? 0) + max(2 * block, weight.count + 2 * Self.slack) + g.paddedFloats + Self.slack
     if g.keeps { m.savedFloats = output.pixels * g.patch * groups }
     return m
+  }
+
+  public func preparationTasks(backward: Bool) -> Int {
+    switch geometry.method {
+    case .patches: 0
+    case .direct: 1
+    case .winograd: winogradTasks
+    }
+  }
+
+  public func prepare(task: Int, backward: Bool, shared: UnsafeMutablePointer<Float>) {
+    switch geometry.method {
+    case .patches: break
+    case .direct: directPrepare(backward: backward, shared)
+    case .winograd: winogradPrepare(task: task, backward: backward, shared)
+    }
   }
 
   // MARK: Forward and backward
 
   /// Copies one sample into the middle of a frame of zeros.
-  private func pad(_ x: UnsafePointer<Float>, into padded: UnsafeMutablePointer<Float>) {
+  func pad(_ x: UnsafePointer<Float>, into padded: UnsafeMutablePointer<Float>) {
     let line = geometry.input.width * channels
     let paddedLine = geometry.paddedWidth * channels
     padded.update(repeating: 0, count: padding * paddedLine)
@@ -161,6 +212,11 @@ public final class Conv2D: Layer {
 
   public func forward(_ p: Piece) {
     let g = geometry
+    switch g.method {
+    case .direct: return directForward(p)
+    case .winograd: return winogradForward(p)
+    case .patches: break
+    }
     let y = p.output!
     if g.isPlain {
       weight.arrays[0].forward(
@@ -213,6 +269,11 @@ public final class Conv2D: Layer {
     if let bias, let db = p.gradient(bias) {
       kernels.columnSums(p.samples * g.output.pixels, outputs, dy, outputs, db)
     }
+    switch g.method {
+    case .direct: return directBackward(p)
+    case .winograd: return winogradBackward(p)
+    case .patches: break
+    }
     let dW = p.gradient(weight)
     let dx = p.inputGradient()
     if g.isPlain {
@@ -234,12 +295,13 @@ public final class Conv2D: Layer {
     let arrayScratch = gradientBlock + g.blockRows * g.patch + Self.slack
     let groupOutputs = outputs / groups
     let groupWeights = groupOutputs * g.patch
+    if let dW, takesGradientInPlace { directWeightGradient(p, dW, transposed: block) }
     var isFirst = p.startsGradient
     var sample = 0
     while sample < p.samples {
       let count = min(g.blockSamples, p.samples - sample)
       // Gradient of the weights: patches again (or as kept), then dyᵀ · patches.
-      if let dW {
+      if let dW, !takesGradientInPlace {
         var line = 0
         while line < g.output.height {
           let lines = min(g.blockLines, g.output.height - line)

@@ -7,6 +7,8 @@ public final class DigitalArray: WeightArray {
   private var storage: Storage
   private var reads: UnsafeMutablePointer<(forward: UInt64, backward: UInt64)>
   private static let workers = 64
+  /// Multiply–accumulates beyond (modulo 2⁶⁴) all reads at the present size: those of reads before a `select`.
+  private var earlierWork: UInt64 = 0
 
   /// - weights: [outputs, inputs]
   public init(_ weights: Tensor) {
@@ -26,6 +28,7 @@ public final class DigitalArray: WeightArray {
     precondition(workers <= Self.workers)
   }
   public func needsCalibration(training: Bool) -> Bool { false }
+  public func finishCalibration(training: Bool) {}
 
   public func forward(
     _ x: UnsafePointer<Float>, _ ldx: Int, rows: Int, _ y: UnsafeMutablePointer<Float>, _ ldy: Int,
@@ -39,8 +42,21 @@ public final class DigitalArray: WeightArray {
     _ dy: UnsafePointer<Float>, _ lddy: Int, rows: Int, _ dx: UnsafeMutablePointer<Float>, _ lddx: Int,
     _ context: ReadContext
   ) {
-    BLAS.gemm(false, false, m: rows, n: inputs, k: outputs, dy, lddy, storage.base, inputs, dx, lddx)
+    // Below a million multiplications OpenBLAS (0.3.21, AVX-512) allocates in this product, which a training step must
+    // not.
+    if (rows * outputs * inputs <= 1_000_000) {
+      kernels.multiplySmall(
+        Int32(rows), Int32(inputs), Int32(outputs), dy, lddy, storage.base, inputs, dx, lddx)
+    } else {
+      BLAS.gemm(false, false, m: rows, n: inputs, k: outputs, dy, lddy, storage.base, inputs, dx, lddx)
+    }
     reads[context.worker].backward += UInt64(rows)
+  }
+
+  /// Counts reads that a layer made of `plainWeights` itself, by a faster way to the same product.
+  @inline(__always) func countReads(forward: Int = 0, backward: Int = 0, worker: Int) {
+    reads[worker].forward += UInt64(forward)
+    reads[worker].backward += UInt64(backward)
   }
 
   public var updatesInArray: Bool { false }
@@ -72,6 +88,7 @@ public final class DigitalArray: WeightArray {
   public func select(outputs keptOutputs: [Int], inputs keptInputs: [Int]) throws {
     let old = storage
     let oldInputs = inputs
+    let before = activity
     guard keptOutputs.allSatisfy({ $0 >= 0 && $0 < outputs }), keptInputs.allSatisfy({ $0 >= 0 && $0 < oldInputs }),
       !keptOutputs.isEmpty, !keptInputs.isEmpty
     else { throw ModelError("a selection must keep at least one output and input, all of them within the array") }
@@ -81,6 +98,7 @@ public final class DigitalArray: WeightArray {
     for (r, o) in keptOutputs.enumerated() {
       for (c, i) in keptInputs.enumerated() { storage.base[r * inputs + c] = old.base[o * oldInputs + i] }
     }
+    activity = before
   }
 
   public var state: [NamedTensor] { [("weights", weights)] }
@@ -99,12 +117,14 @@ public final class DigitalArray: WeightArray {
         a.forwardReads += reads[worker].forward
         a.backwardReads += reads[worker].backward
       }
-      a.multiplyAccumulates = (a.forwardReads + a.backwardReads) * UInt64(outputs * inputs)
+      a.multiplyAccumulates = earlierWork &+ (a.forwardReads + a.backwardReads) &* UInt64(outputs * inputs)
       return a
     }
     set {
       reads.update(repeating: (0, 0), count: Self.workers)
       reads[0] = (newValue.forwardReads, newValue.backwardReads)
+      earlierWork =
+        newValue.multiplyAccumulates &- (newValue.forwardReads + newValue.backwardReads) &* UInt64(outputs * inputs)
     }
   }
 }

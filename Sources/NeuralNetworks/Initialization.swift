@@ -18,10 +18,10 @@ extension Model {
   /// Draws all weights anew, as a function of the seed and each layer's place.
   public func initialize(_ law: Initialization, seed: UInt64, pool: ThreadPool) throws {
     for (i, node) in nodes.enumerated() {
-      for w in node.layer.weights {
+      for (k, w) in node.layer.weights.enumerated() {
         let fanIn = Double(w.inputs)
-        let fanOut = Double(w.outputs / w.arrays.count * (w.patch.pixels > 1 ? w.patch.pixels : 1))
-        let stream = RandomPurpose.initialization.stream(seed: seed, owner: 2 * i)
+        let fanOut = Double(w.fanOut)
+        let stream = RandomPurpose.initialization.stream(seed: seed, owner: 2 * i, index: UInt64(k))
         var values: [Float]
         switch law {
         case .kaimingNormal, .xavierNormal:

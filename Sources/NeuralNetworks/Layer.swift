@@ -10,6 +10,8 @@ public struct LayerMemory {
   public var batchSums = 0
   /// Scratch of a worker while it runs one piece.
   public var scratchFloats = 0
+  /// What a layer derives from its weights before a pass (`Layer.prepare`), shared by all pieces; zeroed once.
+  public var sharedFloats = 0
 
   public init() {}
 }
@@ -47,6 +49,8 @@ public struct Piece {
   public var pieceSums: UnsafeMutablePointer<Double>! = nil
   public var batchSums: UnsafeMutablePointer<Double>! = nil
   public var scratch: UnsafeMutablePointer<Float>! = nil
+  /// What `Layer.prepare` derived from the weights.
+  public var shared: UnsafeMutablePointer<Float>! = nil
   /// The gradient of this piece, all parameters of the model flat, to be added to; nil in a pass for inputs alone.
   var gradient: UnsafeMutablePointer<Float>? = nil
 
@@ -57,8 +61,12 @@ public struct Piece {
   @inline(__always) public func inputGradient(_ i: Int = 0) -> UnsafeMutablePointer<Float>? { inputGradientPointers[i] }
 
   /// Where the gradient of a parameter is added, or nil when nobody wants it.
-  @inline(__always) public func gradient(_ p: Parameter) -> UnsafeMutablePointer<Float>? { gradient.map { $0 + p.offset } }
-  @inline(__always) public func gradient(_ w: Weights) -> UnsafeMutablePointer<Float>? { gradient.map { $0 + w.offset } }
+  @inline(__always) public func gradient(_ p: Parameter) -> UnsafeMutablePointer<Float>? {
+    gradient.map { $0 + p.offset }
+  }
+  @inline(__always) public func gradient(_ w: Weights) -> UnsafeMutablePointer<Float>? {
+    gradient.map { $0 + w.offset }
+  }
 
   @inline(__always) public func readContext(scratch: UnsafeMutablePointer<Float>, sample: Int = 0) -> ReadContext {
     ReadContext(worker: worker, sample: globalSample + UInt64(sample), scratch: scratch, calibrating: calibrating)
@@ -84,11 +92,16 @@ public protocol Layer: AnyObject {
   func forward(_ piece: Piece)
   func backward(_ piece: Piece)
 
+  /// Number of independent tasks by which the layer fills its shared memory (weights packed or transformed) before
+  /// every forward pass, and every backward pass; 0 when it derives nothing.
+  func preparationTasks(backward: Bool) -> Int
+  func prepare(task: Int, backward: Bool, shared: UnsafeMutablePointer<Float>)
+
   /// The output may share the input's memory (the layer's backward needs its output, not its input).
   var runsInPlace: Bool { get }
   /// The layer's backward reads its own output, so the next layer must not overwrite it.
   var readsOutputInBackward: Bool { get }
-  /// The layer only reinterprets its input's memory.
+  /// The layer only reinterprets its input's memory; its passes, which copy, run only where that cannot be shared.
   var isView: Bool { get }
 
   /// True when the pass needs sums over the batch between two phases: `forward` and `backward` then run twice for
@@ -131,6 +144,8 @@ extension Layer {
   public var weights: [Weights] { [] }
   public var buffers: [(name: String, parameter: Parameter)] { [] }
   public func memory(inputs: [Shape], output: Shape) -> LayerMemory { LayerMemory() }
+  public func preparationTasks(backward: Bool) -> Int { 0 }
+  public func prepare(task: Int, backward: Bool, shared: UnsafeMutablePointer<Float>) {}
   public var runsInPlace: Bool { false }
   public var readsOutputInBackward: Bool { false }
   public var isView: Bool { false }

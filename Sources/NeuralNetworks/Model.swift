@@ -31,6 +31,11 @@ public final class Model {
   /// Goes up whenever shapes or arrays change, so that a workspace knows that its plan is out of date.
   public private(set) var version = 0
 
+  /// Updates made and samples learnt from since the model was made, over all its training; they key random numbers and
+  /// tell arrays when a refresh is due.
+  public var updates = 0
+  public var samplesLearnt: UInt64 = 0
+
   /// Layout of the flat gradient: vectors first, then weights whose gradient is summed over pieces, then weights whose
   /// gradient is one product over the batch.
   public private(set) var gradientCount = 0

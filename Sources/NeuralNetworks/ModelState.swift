@@ -16,7 +16,8 @@ extension Model {
   /// Loads every value by name. Names that the model does not have are refused, but for PyTorch's counter
   /// `num_batches_tracked`.
   ///
-  /// - Throws: `ModelError` naming the first missing, unknown, misshapen or non-finite tensor.
+  /// - Throws: `ModelError` naming the first missing, unknown, misshapen or non-finite tensor; the model is then as it
+  ///   was.
   public func load(_ dictionary: [NamedTensor], pool: ThreadPool) throws {
     var left = Dictionary(dictionary.map { ($0.name, $0.tensor) }, uniquingKeysWith: { a, _ in a })
     func take(_ name: String, _ count: Int) throws -> Tensor {
@@ -31,19 +32,23 @@ extension Model {
       if let bad { throw ModelError("\(name): value \(bad) is not a finite number") }
       return tensor
     }
+    var matrices: [(Weights, Tensor)] = []
+    var vectors: [(Parameter, Tensor)] = []
     for node in nodes {
       for w in node.layer.weights {
         let tensor = try take("\(node.name).\(w.name)", w.count)
-        try w.program(w.matrix(fromTorch: tensor), pool: pool)
+        matrices.append((w, try w.matrix(fromTorch: tensor, layer: node.name)))
       }
-      for p in node.layer.parameters { p.tensor = try take("\(node.name).\(p.name)", p.count).reshaped([p.count]) }
+      for p in node.layer.parameters { vectors.append((p, try take("\(node.name).\(p.name)", p.count))) }
       for b in node.layer.buffers {
-        b.parameter.tensor = try take("\(node.name).\(b.name)", b.parameter.count).reshaped([b.parameter.count])
+        vectors.append((b.parameter, try take("\(node.name).\(b.name)", b.parameter.count)))
       }
     }
     if let extra = left.keys.filter({ !$0.hasSuffix("num_batches_tracked") }).sorted().first {
       throw ModelError("\(extra): in the file but not in the model")
     }
+    for (w, matrix) in matrices { try w.program(matrix, pool: pool) }
+    for (p, tensor) in vectors { p.tensor = tensor.reshaped([p.count]) }
   }
 
   /// The gradient of every parameter under its state-dict name and in PyTorch's layout.
@@ -56,10 +61,11 @@ extension Model {
         result.append(("\(node.name).\(w.name)", w.torch(from: matrix)))
       }
       for p in node.layer.parameters {
-        result.append((
-          "\(node.name).\(p.name)",
-          Tensor(shape: [p.count], values: Array(UnsafeBufferPointer(start: flat + p.offset, count: p.count)))
-        ))
+        result.append(
+          (
+            "\(node.name).\(p.name)",
+            Tensor(shape: [p.count], values: Array(UnsafeBufferPointer(start: flat + p.offset, count: p.count)))
+          ))
       }
     }
     return result
@@ -67,7 +73,10 @@ extension Model {
 
   /// Everything a checkpoint needs: arrays' own state, vectors and running statistics.
   public var checkpoint: [NamedTensor] {
-    var result: [NamedTensor] = []
+    let samples = Int(samplesLearnt)
+    var result: [NamedTensor] = [
+      ("counters", Tensor(shape: [4], values: Optimizer.split(updates) + Optimizer.split(samples)))
+    ]
     for node in nodes {
       for w in node.layer.weights {
         for (g, array) in w.arrays.enumerated() {
@@ -90,6 +99,11 @@ extension Model {
       }
       p.tensor = tensor
     }
+    guard let counters = checkpoint["counters"], counters.count == 4 else {
+      throw ModelError("the checkpoint holds no counters of updates and samples")
+    }
+    updates = Optimizer.join(Array(counters.values[..<2]))
+    samplesLearnt = UInt64(Optimizer.join(Array(counters.values[2...])))
     for node in nodes {
       for w in node.layer.weights {
         for (g, array) in w.arrays.enumerated() {

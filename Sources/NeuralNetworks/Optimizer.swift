@@ -25,6 +25,9 @@ public final class Optimizer {
   /// Updates made so far; Adam's bias correction depends on it.
   public private(set) var updates = 0
   private let modelVersion: Int
+  /// The model's vectors and arrays with their offsets in the flat gradient, in the order of its layers.
+  private let vectors: [Parameter]
+  private let arrays: [(array: any WeightArray, offset: Int)]
 
   /// - Throws: `ModelError` when momentum is asked of arrays that update themselves: they have no place to keep it.
   public init(_ kind: OptimizerKind, weightDecay: Float = 0, decaysVectors: Bool = true, model: Model) throws {
@@ -33,6 +36,14 @@ public final class Optimizer {
     self.decaysVectors = decaysVectors
     self.model = model
     modelVersion = model.version
+    vectors = model.nodes.flatMap(\.layer.parameters)
+    arrays = model.weights.flatMap { _, weights in
+      var offset = weights.offset
+      return weights.arrays.map { array in
+        defer { offset += array.outputs * array.inputs }
+        return (array, offset)
+      }
+    }
     let inArray = model.weights.first { $0.weights.arrays.contains { $0.updatesInArray } }
     if let inArray {
       var reason: String?
@@ -60,42 +71,31 @@ public final class Optimizer {
   /// Changes every parameter by the gradient; the gradient's memory is used up.
   ///
   /// - gradient: flat, as `Workspace.gradient`
-  public func step(gradient: UnsafeMutablePointer<Float>, rate: Float, pool: ThreadPool) {
+  /// - step: number of the update over the model's whole training; keys arrays' random numbers.
+  public func step(gradient: UnsafeMutablePointer<Float>, rate: Float, pool: ThreadPool, step: Int) {
     precondition(model.version == modelVersion, "the model changed after its optimizer was made")
-    let nodes = model.nodes
     updates += 1
-    for n in 0..<nodes.count {
-      let layer = nodes[n].layer
-      let vectors = layer.parameters
-      for i in 0..<vectors.count {
-        let p = vectors[i]
-        let g = gradient + p.offset
-        change(p.values, g, p.offset, p.count, rate, decaysVectors || p.decays ? weightDecay : 0)
-        let w = p.values
-        for j in 0..<p.count { w[j] += g[j] }
-      }
-      let matrices = layer.weights
-      for i in 0..<matrices.count {
-        let w = matrices[i]
-        var offset = w.offset
-        let arrays = w.arrays
-        for a in 0..<arrays.count {
-          let array = arrays[a]
-          let count = array.outputs * array.inputs
-          let g = gradient + offset
-          if array.updatesInArray {
-            array.outerProduct(g, rate: rate, step: updates - 1, pool: pool)
-          } else if let plain = array.plainWeights {
-            changePlain(plain, g, offset, count, rate, pool)
-          } else {
-            if weightDecay != 0 {
-              array.weights.withUnsafeBufferPointer { weightCopy.base.update(from: $0.baseAddress!, count: count) }
-            }
-            change(weightCopy.base, g, offset, count, rate, weightDecay)
-            array.apply(delta: g, step: updates - 1, pool: pool)
-          }
-          offset += count
+    for i in 0..<vectors.count {
+      let p = vectors[i]
+      let g = gradient + p.offset
+      change(p.values, g, p.offset, p.count, rate, decaysVectors || p.decays ? weightDecay : 0)
+      let w = p.values
+      for j in 0..<p.count { w[j] += g[j] }
+    }
+    for i in 0..<arrays.count {
+      let (array, offset) = arrays[i]
+      let count = array.outputs * array.inputs
+      let g = gradient + offset
+      if array.updatesInArray {
+        array.outerProduct(g, rate: rate, step: step, pool: pool)
+      } else if let plain = array.plainWeights {
+        changePlain(plain, g, offset, count, rate, pool)
+      } else {
+        if weightDecay != 0 {
+          array.weights.withUnsafeBufferPointer { weightCopy.base.update(from: $0.baseAddress!, count: count) }
         }
+        change(weightCopy.base, g, offset, count, rate, weightDecay)
+        array.apply(delta: g, step: step, pool: pool)
       }
     }
   }
@@ -150,7 +150,10 @@ public final class Optimizer {
   public var state: [NamedTensor] {
     var result: [NamedTensor] = [("updates", Tensor(shape: [2], values: Self.split(updates)))]
     for (name, s) in [("first", first), ("second", second)] {
-      if let s { result.append((name, Tensor(shape: [s.count], values: Array(UnsafeBufferPointer(start: s.base, count: s.count))))) }
+      if let s {
+        result.append(
+          (name, Tensor(shape: [s.count], values: Array(UnsafeBufferPointer(start: s.base, count: s.count)))))
+      }
     }
     return result
   }

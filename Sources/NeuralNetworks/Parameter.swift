@@ -52,6 +52,8 @@ public final class Weights {
   /// Inputs of each group.
   public var inputs: Int { arrays[0].inputs }
   public var count: Int { outputs * inputs }
+  /// Outputs that an input reaches, as torch.nn.init counts them: every output of a convolution at every kernel pixel.
+  var fanOut: Int { isConvolution ? outputs * patch.pixels : outputs }
 
   /// All groups, [outputs, inputs] in the engine's own order.
   public var matrix: Tensor {
@@ -82,9 +84,10 @@ public final class Weights {
 
   /// Reorders [outputs, inputs] between the two orders of inputs.
   public func torch(from matrix: Tensor) -> Tensor { permuted(matrix, toTorch: true).reshaped(torchShape) }
-  public func matrix(fromTorch tensor: Tensor) throws -> Tensor {
+  public func matrix(fromTorch tensor: Tensor, layer: String? = nil) throws -> Tensor {
     guard tensor.shape == torchShape else {
-      throw ModelError("\(name): the file holds shape \(tensor.shape), the model wants \(torchShape)")
+      throw ModelError(
+        "\(layer.map { "\($0)." } ?? "")\(name): the file holds shape \(tensor.shape), the model wants \(torchShape)")
     }
     return permuted(tensor.reshaped([outputs, inputs]), toTorch: false)
   }

@@ -10,7 +10,8 @@ public struct PoolingWindow: Equatable, Sendable {
   public init(size: Int, stride: Int? = nil, padding: Int = 0) throws {
     let stride = stride ?? size
     guard size > 0, size <= 15, stride > 0, padding >= 0, 2 * padding <= size else {
-      throw ModelError("a pooling window wants a size in 1 … 15, a positive stride and a padding of at most half its size")
+      throw ModelError(
+        "a pooling window wants a size in 1 … 15, a positive stride and a padding of at most half its size")
     }
     self.size = size
     self.stride = stride

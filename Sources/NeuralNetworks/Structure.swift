@@ -1,13 +1,19 @@
 import LinearAlgebra
 
 /// Pixels to features: the same memory, read as one vector (height, width, channels).
+///
+/// Where the memory cannot be shared (the model's input, or a node that others read too) the values are copied.
 public final class Flatten: Layer {
+  private var count = 1
   public init() {}
   public var kind: String { "flatten" }
-  public func outputShape(_ inputs: [Shape]) throws -> Shape { Shape(features: inputs[0].count) }
+  public func outputShape(_ inputs: [Shape]) throws -> Shape {
+    count = inputs[0].count
+    return Shape(features: count)
+  }
   public var isView: Bool { true }
-  public func forward(_ piece: Piece) {}
-  public func backward(_ piece: Piece) {}
+  public func forward(_ p: Piece) { p.output.update(from: p.input(), count: p.samples * count) }
+  public func backward(_ p: Piece) { p.inputGradient()?.update(from: p.outputGradient, count: p.samples * count) }
 }
 
 /// y = Σ inputs, all of one shape: the end of a residual block. Backward: every input's gradient is dy.

@@ -6,10 +6,6 @@ import LinearAlgebra
 public final class Trainer {
   public let workspace: Workspace
   public let optimizer: Optimizer
-  /// Updates made and samples seen since the run began; key random numbers.
-  public var stepNumber = 0
-  public var sampleNumber: UInt64 = 0
-
   public init(workspace: Workspace, optimizer: Optimizer) {
     self.workspace = workspace
     self.optimizer = optimizer
@@ -20,17 +16,18 @@ public final class Trainer {
   /// - Returns: the mean loss before the update. When it is not finite nothing is updated.
   /// - Throws: what refreshing an array throws.
   public func step(samples: Int, rate: Float) throws -> Double {
-    try workspace.prepareArrays(step: stepNumber)
+    let model = workspace.model
+    try workspace.prepareArrays(step: model.updates)
     if workspace.needsCalibration(training: true) {
-      workspace.calibrate(samples: samples, backward: true, step: stepNumber, globalSample: sampleNumber)
+      workspace.calibrate(samples: samples, backward: true, step: model.updates, globalSample: model.samplesLearnt)
     }
     let loss = workspace.forward(
-      samples: samples, training: true, step: stepNumber, globalSample: sampleNumber, loss: true)
+      samples: samples, training: true, step: model.updates, globalSample: model.samplesLearnt, loss: true)
     guard loss.isFinite else { return loss }
     workspace.backward()
-    optimizer.step(gradient: workspace.gradient, rate: rate, pool: workspace.pool)
-    stepNumber += 1
-    sampleNumber += UInt64(samples)
+    optimizer.step(gradient: workspace.gradient, rate: rate, pool: workspace.pool, step: model.updates)
+    model.updates += 1
+    model.samplesLearnt += UInt64(samples)
     return loss
   }
 }

@@ -63,6 +63,9 @@ public struct Activity: Equatable, Sendable {
       throw ModelError("activity counters of shape \(tensor.shape) are not [\(Self.fields.count), 3]")
     }
     let v = tensor.values
+    guard v.allSatisfy({ $0 >= 0 && $0 < 0x1p24 }) else {
+      throw ModelError("activity counters are whole numbers below 2²⁴ in three parts")
+    }
     for (i, field) in Self.fields.enumerated() {
       self[keyPath: field.path] = UInt64(v[3 * i]) | UInt64(v[3 * i + 1]) << 24 | UInt64(v[3 * i + 2]) << 48
     }
@@ -91,6 +94,10 @@ public protocol WeightArray: AnyObject {
   /// True while converter ranges have yet to be set by a calibrating pass: those of forward reads, and of backward
   /// reads when training.
   func needsCalibration(training: Bool) -> Bool
+
+  /// Ends a calibrating pass, which read forward and, when training, backward; ranges that no read has set (nobody reads
+  /// the first layer backward) are then settled all the same.
+  func finishCalibration(training: Bool)
 
   /// y = x · Wᵀ.  - x: [rows, inputs], row length `ldx`   - y: [rows, outputs], row length `ldy`
   func forward(

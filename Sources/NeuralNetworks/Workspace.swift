@@ -28,7 +28,10 @@ public final class Workspace {
     var pieceSums: UnsafeMutablePointer<Double>! = nil
     var pieceSumCount = 0
     var batchSums: UnsafeMutablePointer<Double>! = nil
+    var shared: UnsafeMutablePointer<Float>! = nil
     var isView = false
+    /// The activation's memory is read in backward by the node itself, or by the one it is a view of.
+    var isReadInBackward = false
     var wantsGradient = false
   }
 
@@ -47,8 +50,11 @@ public final class Workspace {
   private var plans: [Plan] = []
   private var edges: [[Edge]] = []
   private var layers: [any Layer] = []
+  /// All arrays of the model, in one list: asking every layer for its own would allocate.
+  private var arrays: [any WeightArray] = []
   private var forwardSegments: [[Segment]] = [[], []]
   private var backwardSegments: [[Segment]] = [[], []]
+  private var preparations: [[(node: Int, task: Int)]] = [[], []]
   private var gradientTasks: [(node: Int, tasks: Int, first: Int)] = []
   private var memory: [Storage] = []
   private var rawMemory: [UnsafeMutableRawPointer] = []
@@ -86,6 +92,7 @@ public final class Workspace {
   private var globalSample: UInt64 = 0
   private var segment = 0
   private var computesLoss = false
+  private var preparesBackward = false
   private var wantsInputGradient = false
   private var wantsParameterGradient = true
 
@@ -113,6 +120,7 @@ public final class Workspace {
 
     let nodes = model.nodes
     layers = nodes.map(\.layer)
+    arrays = nodes.flatMap { $0.layer.weights.flatMap(\.arrays) }
     var consumers = [Int](repeating: 0, count: nodes.count)
     for node in nodes { for i in node.inputs where i >= 0 { consumers[i] += 1 } }
 
@@ -132,7 +140,7 @@ public final class Workspace {
       let source = node.inputs[0]
       let alone = source >= 0 && consumers[source] == 1
       let shares =
-        alone && (node.layer.isView || (node.layer.runsInPlace && !nodes[source].layer.readsOutputInBackward))
+        alone && (node.layer.isView || (node.layer.runsInPlace && !plans[source].isReadInBackward))
       if shares {
         plan.activation = plans[source].activation
         plan.gradient = plans[source].gradient
@@ -141,10 +149,13 @@ public final class Workspace {
         if gradients { plan.gradient = floats(batch * plan.count) }
       }
       plan.isView = node.layer.isView && shares
+      plan.isReadInBackward =
+        node.layer.readsOutputInBackward || (plan.isView && plans[source].isReadInBackward)
       plan.savedFloatsPerPiece = m.savedFloats == 0 ? 0 : Self.pieceSize * m.savedFloats + 16
       plan.savedFloats = floats(maxPieces * plan.savedFloatsPerPiece)
       plan.savedBytesPerPiece = Self.pieceSize * m.savedBytes
       plan.savedBytes = bytes(maxPieces * plan.savedBytesPerPiece + slack).assumingMemoryBound(to: UInt8.self)
+      plan.shared = floats(m.sharedFloats)
       plan.pieceSumCount = m.pieceSums
       plan.pieceSums = bytes((maxPieces * m.pieceSums + 1) * 8).assumingMemoryBound(to: Double.self)
       plan.batchSums = bytes((m.batchSums + 1) * 8).assumingMemoryBound(to: Double.self)
@@ -215,9 +226,33 @@ public final class Workspace {
       forwardSegments[training ? 1 : 0] = forward
       backwardSegments[training ? 1 : 0] = backward
     }
+    for backward in [false, true] {
+      preparations[backward ? 1 : 0] = layers.indices.flatMap { node in
+        (0..<layers[node].preparationTasks(backward: backward)).map { (node, $0) }
+      }
+    }
   }
 
   // MARK: Passes
+
+  /// Lets layers derive from their weights what the pass reads.
+  private func prepareLayers(backward: Bool) {
+    preparesBackward = backward
+    let tasks = preparations[backward ? 1 : 0].count
+    // A few tasks are small ones, not worth waking threads for.
+    if tasks <= 4 {
+      for i in 0..<tasks { prepareLayer(i) }
+    } else {
+      pool.run(count: tasks, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, _ in
+        Unmanaged<Workspace>.fromOpaque(context).takeUnretainedValue().prepareLayer(item)
+      }
+    }
+  }
+
+  private func prepareLayer(_ item: Int) {
+    let (node, task) = preparations[preparesBackward ? 1 : 0][item]
+    layers[node].prepare(task: task, backward: preparesBackward, shared: plans[node].shared)
+  }
 
   /// Runs the first `samples` inputs through the model; with a task and targets also computes the loss and fills
   /// `outputGradient`.
@@ -227,7 +262,9 @@ public final class Workspace {
   ///   - step, globalSample: number of the update and of the first sample over the whole run; key random numbers.
   /// - Returns: the mean loss over the batch, or 0 without a task.
   @discardableResult
-  public func forward(samples: Int, training: Bool, step: Int = 0, globalSample: UInt64 = 0, loss: Bool = false) -> Double {
+  public func forward(samples: Int, training: Bool, step: Int = 0, globalSample: UInt64 = 0, loss: Bool = false)
+    -> Double
+  {
     precondition(samples > 0 && samples <= capacity, "\(samples) samples do not fit a workspace of \(capacity)")
     precondition(model.version == modelVersion, "the model changed after its workspace was planned")
     self.samples = samples
@@ -236,6 +273,7 @@ public final class Workspace {
     self.globalSample = globalSample
     computesLoss = loss && task != nil
     pieces = calibrating ? 1 : (samples + Self.pieceSize - 1) / Self.pieceSize
+    prepareLayers(backward: false)
     let segments = forwardSegments[training ? 1 : 0].count
     for s in 0..<segments {
       segment = s
@@ -261,6 +299,7 @@ public final class Workspace {
     if wantsParameterGradient {
       for lane in 0..<lanes { laneGradients[lane].update(repeating: 0, count: model.vectorCount) }
     }
+    prepareLayers(backward: true)
     let segments = backwardSegments[training ? 1 : 0].count
     for s in 0..<segments {
       segment = s
@@ -280,24 +319,22 @@ public final class Workspace {
     defer { calibrating = false }
     forward(
       samples: min(samples, Self.pieceSize), training: false, step: step, globalSample: globalSample, loss: backward)
-    if backward { self.backward(wantsParameterGradient: false) }
+    // Down to the input, so that the first array's backward converters get their ranges as well.
+    if backward { self.backward(wantsInputGradient: true, wantsParameterGradient: false) }
+    for node in model.nodes {
+      for w in node.layer.weights { for a in w.arrays { a.finishCalibration(training: backward) } }
+    }
   }
 
   /// True when some array wants a calibrating pass.
   public func needsCalibration(training: Bool) -> Bool {
-    for node in model.nodes {
-      for w in node.layer.weights { for a in w.arrays where a.needsCalibration(training: training) { return true } }
-    }
+    for a in arrays where a.needsCalibration(training: training) { return true }
     return false
   }
 
   /// Prepares every array for the step (refreshing what it derives from its devices).
   public func prepareArrays(step: Int) throws {
-    for node in model.nodes {
-      for w in node.layer.weights {
-        for a in w.arrays { try a.prepare(step: step, workers: pool.threads, pool: pool) }
-      }
-    }
+    for a in arrays { try a.prepare(step: step, workers: pool.threads, pool: pool) }
   }
 
   /// The activation of a node after a forward pass, [samples, node shape]. Where the next layer runs in place it shows
@@ -333,6 +370,7 @@ public final class Workspace {
     p.savedBytes = plans[node].savedBytes + index * plans[node].savedBytesPerPiece
     p.pieceSums = plans[node].pieceSums + index * plans[node].pieceSumCount
     p.batchSums = plans[node].batchSums
+    p.shared = plans[node].shared
     p.scratch = scratch[worker]
     for k in 0..<edges[node].count {
       let source = edges[node][k].source
@@ -423,7 +461,8 @@ public final class Workspace {
         tasks += n
       }
     }
-    let blocks = min(pieces, laneGradients.count) > 1 ? (model.pieceGradientCount + Self.sumBlock - 1) / Self.sumBlock : 0
+    let blocks =
+      min(pieces, laneGradients.count) > 1 ? (model.pieceGradientCount + Self.sumBlock - 1) / Self.sumBlock : 0
     pool.run(count: tasks + blocks, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
       Unmanaged<Workspace>.fromOpaque(context).takeUnretainedValue().runGradientTask(item)
     }

@@ -1,20 +1,35 @@
-import Crossbars
 import NeuralNetworks
 
+/// Speed beside the machine's limits and beside peers. `Benchmarks/run` builds, sets up the peers and calls it.
 @main struct Main {
+  static let usage = """
+    usage: SimengineBenchmarks COMMAND
+      training PYTHON [ROUNDS [SECONDS]]   training steps, interleaved with PyTorch's (peers/torch_train.py)
+      precision PYTHON                     gradients against PyTorch's in float64 (peers/torch_precision.py)
+      steps NET THREADS SECONDS [BATCH]    our training steps alone, for a profiler
+      crossbar [NET [THREADS [ROUNDS]]]    training steps on crossbars beside ideal ones
+      circuit PYTHON [ROUNDS]              effective matrices beside SciPy's SuperLU (peers/circuit_superlu.py)
+    """
+
   static func main() throws {
-    if CommandLine.arguments[1] == "learn" {
-      try Learn.run(false, epochs: 20, rate: 0.05, momentum: 0.9, p: CrossbarParameters())
-      let rate = Float(CommandLine.arguments[2])!
-      let p = CrossbarParameters(device: Device(pulseStep: Double(CommandLine.arguments[3])!, updateNonlinearity: Double(CommandLine.arguments[4])!, updateNoise: Double(CommandLine.arguments[5])!), refreshInterval: 63, circuit: CircuitParameters(wireResistance: 2.5, driverResistance: 100, senseResistance: 100))
-      try Learn.run(true, epochs: 20, rate: rate, momentum: 0, p: p)
-      return
+    let words = Array(CommandLine.arguments.dropFirst())
+    func number(_ i: Int, _ fallback: Double) -> Double { i < words.count ? Double(words[i]) ?? fallback : fallback }
+    switch words.first {
+    case "training" where words.count > 1:
+      try TrainingComparison(python: words[1], rounds: Int(number(2, 7)), seconds: number(3, 1)).run()
+    case "precision" where words.count > 1:
+      try precision(python: words[1])
+    case "steps" where words.count > 3 && Architecture.named(words[1]) != nil:
+      let batch = Int(number(4, 64))
+      let b = try TrainingBenchmark(words[1], batch: batch, threads: Int(number(2, 1)))
+      let r = try b.rate(seconds: number(3, 3))
+      print("\(words[1]), batch \(batch): median \(Int(r.median)), best \(Int(r.best)) samples/s in \(r.steps) steps")
+    case "crossbar":
+      try crossbarComparison(words.count > 1 ? words[1] : "lenet5", threads: Int(number(2, 1)), rounds: Int(number(3, 9)))
+    case "circuit" where words.count > 1:
+      try circuitComparison(python: words[1], rounds: Int(number(2, 5)))
+    default:
+      print(usage)
     }
-    let name = CommandLine.arguments[1]
-    let threads = Int(CommandLine.arguments[2])!
-    let seconds = Double(CommandLine.arguments[3])!
-    let a = Architecture.named(name)!
-    let b = try TrainingBenchmark(a.make(a.usualInput, 10, ArchitectureOptions()), batch: 64, threads: threads)
-    print(name, threads, try b.rate(seconds: seconds))
   }
 }

@@ -2,24 +2,43 @@ import Glibc
 import LinearAlgebra
 import NeuralNetworks
 
-func now() -> Double {
+func seconds(_ clock: clockid_t = CLOCK_MONOTONIC) -> Double {
   var t = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &t)
+  clock_gettime(clock, &t)
   return Double(t.tv_sec) + Double(t.tv_nsec) * 1e-9
 }
 
-/// A training loop on random data whose steps can be timed.
+func median(_ values: [Double]) -> Double {
+  let v = values.sorted()
+  return v.isEmpty ? .nan : (v[(v.count - 1) / 2] + v[v.count / 2]) / 2
+}
+
+/// A training loop on random data whose steps can be timed: forward, cross-entropy, backward, SGD with momentum 0.9.
 final class TrainingBenchmark {
   let trainer: Trainer
   let batch: Int
-  private var labels: [Int32]
+  private let labels: [Int32]
   private let inputs: [[Float]]
   private var turn = 0
 
-  init(_ model: Model, batch: Int, threads: Int, momentum: Float = 0.9) throws {
+  /// Samples per second by wall clock (median and best step) and by processor time of all threads (median).
+  struct Rate {
+    var median: Double
+    var best: Double
+    var processor: Double
+    var steps: Int
+  }
+
+  init(
+    _ architecture: String, options: ArchitectureOptions = ArchitectureOptions(), batch: Int = 64, threads: Int,
+    momentum: Float = 0.9, hardware: (any Hardware)? = nil
+  ) throws {
+    let a = Architecture.named(architecture)!
+    let model = try a.make(a.usualInput, 10, options)
     let pool = ThreadPool(threads: threads)
     self.batch = batch
     try model.initialize(.kaimingUniform, seed: 1, pool: pool)
+    if let hardware { try model.place(pool: pool) { _ in hardware } }
     let workspace = Workspace(model, batch: batch, pool: pool, gradients: true)
     workspace.task = ClassificationTask()
     trainer = Trainer(
@@ -41,17 +60,49 @@ final class TrainingBenchmark {
     }
   }
 
-  /// Samples per second, median and best over steps within the given time.
-  func rate(seconds: Double) throws -> (median: Double, best: Double, steps: Int) {
-    try step()
-    var times: [Double] = []
-    let start = now()
-    while now() - start < seconds || times.count < 3 {
-      let t = now()
+  /// Steps for the given time, after three that warm up.
+  func rate(seconds time: Double) throws -> Rate {
+    if turn == 0 { for _ in 0..<3 { try step() } }
+    var wall: [Double] = []
+    var processor: [Double] = []
+    let start = seconds()
+    while wall.count < 3 || seconds() - start < time {
+      let t = seconds()
+      let p = seconds(CLOCK_PROCESS_CPUTIME_ID)
       try step()
-      times.append(now() - t)
+      processor.append(seconds(CLOCK_PROCESS_CPUTIME_ID) - p)
+      wall.append(seconds() - t)
     }
-    times.sort()
-    return (Double(batch) / times[times.count / 2], Double(batch) / times[0], times.count)
+    let n = Double(batch)
+    return Rate(
+      median: n / median(wall), best: n / wall.min()!, processor: n / median(processor), steps: wall.count)
+  }
+}
+
+/// Floating-point operations per second of a large product, the machine's limit for a training step.
+struct ProductLimit {
+  private let n = 1024
+  private let a: Storage
+  private let b: Storage
+  private let c: Storage
+
+  init() {
+    BLAS.useOneThread()
+    (a, b, c) = (Storage(count: n * n), Storage(count: n * n), Storage(count: n * n))
+    for i in 0..<n * n {
+      a.base[i] = Float(i % 17) * 0.1
+      b.base[i] = Float(i % 13) * 0.1
+    }
+  }
+
+  /// One thread's rate in 1024³ by the fastest of a few products.
+  func measure() -> Double {
+    var best = Double.infinity
+    for _ in 0..<5 {
+      let t = seconds()
+      BLAS.gemm(false, false, m: n, n: n, k: n, a.base, n, b.base, n, c.base, n)
+      best = min(best, seconds() - t)
+    }
+    return 2 * Double(n * n * n) / best
   }
 }

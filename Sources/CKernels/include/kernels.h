@@ -63,12 +63,44 @@ typedef struct {
   void (*sgd)(size_t n, float rate, float momentum, float decay, int nesterov, const float *w, float *m, float *g);
   void (*adam)(size_t n, float rate, float beta1, float beta2, float epsilon, float correction1, float correction2,
                float decay, float decoupledDecay, const float *w, float *m, float *v, float *g);
+  void (*foldPatches)(int height, int width, int channels, int kernelHeight, int kernelWidth, int stride, int padding,
+                      int outputHeight, int outputWidth, const float *patches, int ld, float *dx);
+  // Products in registers (products.h).
+  size_t (*panelFloats)(int k, int n);
+  void (*packPanels)(int k, int n, const float *b, size_t strideK, size_t strideN, const float *bias, float *panels);
+  void (*multiplyPanels)(int rows, const float *a, ptrdiff_t rowStride, int runs, int run, ptrdiff_t runStride,
+                         const float *panels, int n, float *c, size_t ldc, int columns);
+  void (*multiplySmall)(int rows, int n, int k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
+                        size_t ldc);
+  void (*outerProducts)(int taps, int n, int lines, ptrdiff_t xLine, ptrdiff_t yLine, int rows, const float *x,
+                        ptrdiff_t xStride, const float *y, ptrdiff_t yStride, float *g, size_t ldg, int overwrite);
+  // Winograd's F(2×2, 3×3) (winograd.h).
+  void (*winogradInput)(int height, int width, int channels, int top, int left, int tiles, const float *image,
+                        float *planes, size_t plane, size_t ld);
+  void (*winogradOutput)(int height, int width, int channels, int top, int tiles, const float *planes, size_t plane,
+                         size_t ld, const float *bias, float *y);
+  void (*winogradOutputGradient)(int height, int width, int channels, int top, int tiles, const float *dy,
+                                 float *planes, size_t plane, size_t ld);
+  void (*winogradInputGradient)(int height, int width, int channels, int top, int left, int tiles, const float *planes,
+                                size_t plane, size_t ld, float *image);
+  void (*winogradWeights)(int outputs, int channels, int first, int last, int backward, const float *w, float *panels,
+                          size_t set);
+  void (*winogradWeightGradient)(int channels, const float *u, size_t plane, float *g, int overwrite);
 } CKernels;
 
 // The bodies chosen for this processor, and each of the two by name (avx2 is null where the processor lacks it).
 extern const CKernels *const ckPortable;
 const CKernels *ckAVX2(void);
 const CKernels *ckBest(void);
+
+// Tells the processor that this thread waits in a loop.
+static inline void ckPause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
 
 // One Philox4x32-10 block, for known-answer tests.
 void ckPhilox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);

@@ -14,8 +14,6 @@ struct Checkpoint {
   /// Inside the unit under way: its own figures so far and counters; nil between units.
   var current: StageResult?
   var epochsDone = 0
-  var step = 0
-  var sample: UInt64 = 0
   /// Wall-clock seconds; kept out of everything that is compared.
   var timings: [(name: String, seconds: Double)] = []
   /// Every model's state, and the optimizer's of the unit under way.
@@ -31,7 +29,7 @@ struct Checkpoint {
     for t in optimizer { tensors.append(Safetensors.NamedArray("optimizer/\(t.name)", t.tensor)) }
     let progress = JSON.object([
       ("run", .string(run)), ("unitsDone", .integer(unitsDone)), ("results", .array(results.map(\.json))), ("current", current?.json ?? nil),
-      ("epochsDone", .integer(epochsDone)), ("step", .integer(step)), ("sample", .integer(Int(sample))),
+      ("epochsDone", .integer(epochsDone)),
       ("timings", .object(timings.map { ($0.name, .number($0.seconds)) })),
     ])
     try Safetensors.write(tensors, metadata: ["progress": progress.written()], to: path)
@@ -41,12 +39,12 @@ struct Checkpoint {
   static func read(_ path: String) throws -> Checkpoint {
     let file = try Safetensors.read(path)
     guard let text = file.metadata["progress"], let json = try? JSON.parse(text, file: path, dialect: .strict),
-      let units = json["unitsDone"]?.int, let epochs = json["epochsDone"]?.int, let step = json["step"]?.int,
-      let sample = json["sample"]?.int, let run = json["run"]?.string
+      let units = json["unitsDone"]?.int, let epochs = json["epochsDone"]?.int,
+      let run = json["run"]?.string
     else { throw RunError("\(path): not a checkpoint; start over with --force") }
     var c = Checkpoint()
     c.run = run
-    (c.unitsDone, c.epochsDone, c.step, c.sample) = (units, epochs, step, UInt64(max(0, sample)))
+    (c.unitsDone, c.epochsDone) = (units, epochs)
     c.results = (json["results"]?.array ?? []).compactMap { StageResult($0) }
     c.current = json["current"].flatMap { $0.isNull ? nil : StageResult($0) }
     c.timings = (json["timings"]?.members ?? []).map { ($0.key, $0.value.double ?? 0) }

@@ -241,8 +241,6 @@ public final class Run {
       checkpoint.unitsDone = number + 1
       checkpoint.current = nil
       checkpoint.epochsDone = 0
-      checkpoint.step = 0
-      checkpoint.sample = 0
       checkpoint.optimizer = []
       try save()
     }

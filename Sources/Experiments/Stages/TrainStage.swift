@@ -70,8 +70,6 @@ public struct TrainStage: Stage {
     }
     let firstEpoch = run.checkpoint.epochsDone
     if firstEpoch > 0 {
-      trainer.stepNumber = run.checkpoint.step
-      trainer.sampleNumber = run.checkpoint.sample
       try trainer.optimizer.restore(
         Dictionary(run.checkpoint.optimizer.map { ($0.name, $0.tensor) }, uniquingKeysWith: { a, _ in a }))
     }
@@ -91,7 +89,7 @@ public struct TrainStage: Stage {
       for first in stride(from: 0, to: count, by: batchSize) {
         try InterruptionFlag.check()
         let indices = order[first..<min(count, first + batchSize)]
-        source.fill(workspace.input, indices, globalSample: trainer.sampleNumber)
+        source.fill(workspace.input, indices, globalSample: model.samplesLearnt)
         workspace.targets = Targets(labels: UnsafePointer(source.labels))
         rate = optimizer.learningRate * course.factor(epoch: epoch, fraction: Double(first) / Double(count))
         let loss = try trainer.step(samples: indices.count, rate: Float(rate))
@@ -106,14 +104,14 @@ public struct TrainStage: Stage {
       }
       if let bad = firstNonFinite(model) {
         throw Divergence(
-          description: "training of \(context.target?.name ?? "the model") diverged at step \(trainer.stepNumber - 1) "
+          description: "training of \(context.target?.name ?? "the model") diverged at step \(model.updates - 1) "
             + "(epoch \(epoch + 1)): \(bad) is no longer a finite number; lower the learning rate")
       }
       context.result.append(rate, to: "learningRate")
       context.result.append(lossSum / Double(count), to: "trainLoss")
       context.result.append(Double(scores.correct) / Double(count), to: "trainAccuracy")
       if let measured {
-        let (loss, scores) = try measured.evaluator.run(step: trainer.stepNumber)
+        let (loss, scores) = try measured.evaluator.run(step: model.updates)
         context.result.append(loss, to: "\(measured.name)Loss")
         for m in scores.metrics where m.name == "accuracy" { context.result.append(m.value, to: "\(measured.name)Accuracy") }
       }
@@ -121,8 +119,6 @@ public struct TrainStage: Stage {
       if (epoch + 1) % checkpointEvery == 0 && epoch + 1 < epochs {
         run.checkpoint.current = context.result
         run.checkpoint.epochsDone = epoch + 1
-        run.checkpoint.step = trainer.stepNumber
-        run.checkpoint.sample = trainer.sampleNumber
         run.checkpoint.optimizer = trainer.optimizer.state
         try run.save()
       }
@@ -157,7 +153,7 @@ public struct TrainStage: Stage {
       }
     }
     return Divergence(
-      description: "training of \(context.target?.name ?? "the model") diverged at step \(trainer.stepNumber) "
+      description: "training of \(context.target?.name ?? "the model") diverged at step \(model.updates) "
         + "(epoch \(epoch + 1)): \(place) is not a finite number; lower the learning rate")
   }
 

@@ -1,0 +1,266 @@
+import CKernels
+import Glibc
+import LinearAlgebra
+import Testing
+
+/// The converters' and the devices' kernels, both bodies, against Float64 and against each other.
+struct CrossbarKernelTests {
+  /// The portable body and, where the processor has it, the AVX2 body.
+  static let bodies: [(name: String, table: CKernels)] =
+    [("portable", ckPortable.pointee)] + (ckAVX2().map { [("avx2", $0.pointee)] } ?? [])
+
+  static func uniforms(_ count: Int, seed: UInt64) -> [Float] { RandomStream(seed: seed, purpose: 1).uniforms(count) }
+  static func gaussians(_ count: Int, seed: UInt64) -> [Float] { RandomStream(seed: seed, purpose: 2).gaussians(count) }
+
+  // MARK: Pulses
+
+  struct Update {
+    var plus: [Float]
+    var minus: [Float]
+    var pulses: UInt64
+  }
+
+  static let stream = RandomStream(seed: 5, purpose: RandomStream.purpose(kind: 6, owner: 2), index: 77).c
+
+  static func run(
+    _ table: CKernels, _ pulse: CKPulse, _ g: [Float], rate: Float, first: Int, _ plus: [Float], _ minus: [Float]
+  ) -> Update {
+    var result = Update(plus: plus, minus: minus, pulses: 0)
+    var pulse = pulse
+    result.pulses = table.pulseUpdate(g.count, &pulse, stream, first, g, rate, &result.plus, &result.minus)
+    return result
+  }
+
+  /// Design.md 4.5 in Float64, with the kernel's own uniform and Gaussian numbers.
+  static func reference(
+    _ pulse: CKPulse, _ g: [Float], rate: Float, first: Int, _ plus: [Float], _ minus: [Float]
+  ) -> (plus: [Double], minus: [Double], pulses: UInt64) {
+    let n = g.count
+    var bits = [UInt32](repeating: 0, count: n)
+    ckPortable.pointee.randomBits(stream, first, n, &bits)
+    func normal(_ offset: UInt32) -> [Float] {
+      var s = stream
+      s.purpose += offset
+      var values = [Float](repeating: 0, count: n)
+      ckPortable.pointee.gaussian(s, first, n, &values)
+      return values
+    }
+    let (noisePlus, noiseMinus) = (normal(1), normal(2))
+    let (p, nu) = (Double(pulse.pulseStep), Double(pulse.nonlinearity))
+    let sigma = Double(pulse.noise) * p
+    var result = (plus: [Double](), minus: [Double](), pulses: UInt64(0))
+    for e in 0..<n {
+      let wanted = Double(abs(g[e])) * Double(rate) * Double(pulse.pulseScale)
+      let k = (wanted + Double(bits[e] >> 9) * 0x1p-23).rounded(.down)
+      result.pulses += 2 * UInt64(k)
+      func moved(_ x: Double, up: Bool, _ noise: Float) -> Double {
+        let step = up ? k * p * exp(-nu * x) : -k * p * exp(-nu * (1 - x))
+        return min(1, max(0, x + step + sigma * k.squareRoot() * Double(noise)))
+      }
+      // A positive gradient lowers the weight x⁺ − x⁻.
+      result.plus.append(moved(Double(plus[e]), up: g[e] < 0, noisePlus[e]))
+      result.minus.append(moved(Double(minus[e]), up: g[e] > 0, noiseMinus[e]))
+    }
+    return result
+  }
+
+  static let pulses: [CKPulse] = [0, 1, 5, 20].flatMap { nu in
+    [0, 0.3, 5].map { noise in
+      CKPulse(pulseScale: 300, pulseStep: 0.002, nonlinearity: nu, noise: noise, weightScale: 1)
+    }
+  }
+
+  @Test("a pulse update is the pinned law in Float64, with the same random numbers", arguments: pulses)
+  func pulseLaw(pulse: CKPulse) {
+    let n = 1003
+    let g = Self.gaussians(n, seed: 1)
+    let (plus, minus) = (Self.uniforms(n, seed: 2), Self.uniforms(n, seed: 3))
+    for (name, table) in Self.bodies {
+      for first in [0, 4096] {
+        let found = Self.run(table, pulse, g, rate: 0.02, first: first, plus, minus)
+        let expected = Self.reference(pulse, g, rate: 0.02, first: first, plus, minus)
+        #expect(found.pulses == expected.pulses, "\(name)")
+        #expect(found.pulses > 4000)
+        for e in 0..<n {
+          #expect(abs(Double(found.plus[e]) - expected.plus[e]) < 5e-7, "\(name) \(e)")
+          #expect(abs(Double(found.minus[e]) - expected.minus[e]) < 5e-7, "\(name) \(e)")
+        }
+      }
+    }
+  }
+
+  @Test("an update in blocks is the update as a whole")
+  func blocks() {
+    let pulse = Self.pulses[4]
+    let g = Self.gaussians(200, seed: 1)
+    let (plus, minus) = (Self.uniforms(200, seed: 2), Self.uniforms(200, seed: 3))
+    for (_, table) in Self.bodies {
+      let whole = Self.run(table, pulse, g, rate: 0.02, first: 0, plus, minus)
+      let a = Self.run(table, pulse, Array(g[..<96]), rate: 0.02, first: 0, Array(plus[..<96]), Array(minus[..<96]))
+      let b = Self.run(table, pulse, Array(g[96...]), rate: 0.02, first: 96, Array(plus[96...]), Array(minus[96...]))
+      #expect(a.plus + b.plus == whole.plus && a.minus + b.minus == whole.minus)
+      #expect(a.pulses + b.pulses == whole.pulses)
+    }
+  }
+
+  @Test("pulses are rounded stochastically: mean n, variance f(1 − f)", arguments: [0.03, 0.5, 2.7, 100.25])
+  func stochasticRounding(wanted: Double) {
+    let n = 200_000
+    let step: Float = 1e-3
+    let pulse = CKPulse(pulseScale: 1, pulseStep: step, nonlinearity: 0, noise: 0, weightScale: 1)
+    for (name, table) in Self.bodies {
+      let half = [Float](repeating: 0.5, count: n)
+      let found = Self.run(table, pulse, [Float](repeating: -Float(wanted), count: n), rate: 1, first: 0, half, half)
+      let counts = found.plus.map { (Double($0) - 0.5) / Double(step) }
+      let f = wanted - wanted.rounded(.down)
+      #expect(abs(mean(counts) - wanted) < 4 * (f * (1 - f) / Double(n)).squareRoot() + 1e-4, "\(name)")
+      #expect(abs(variance(counts) - f * (1 - f)) < 0.01 * (f + 0.1), "\(name)")
+      #expect(abs(Double(found.pulses) / Double(2 * n) - mean(counts)) < 1e-3)
+    }
+  }
+
+  @Test("update noise has σ = noise·p·√n, independent in the two devices of a pair", arguments: [1, 9, 50])
+  func updateNoise(count: Int) {
+    let n = 100_000
+    let pulse = CKPulse(pulseScale: 1, pulseStep: 1e-4, nonlinearity: 0, noise: 0.7, weightScale: 1)
+    for (name, table) in Self.bodies {
+      let half = [Float](repeating: 0.5, count: n)
+      let found = Self.run(table, pulse, [Float](repeating: Float(count), count: n), rate: 1, first: 0, half, half)
+      let sigma = 0.7 * 1e-4 * Double(count).squareRoot()
+      let down = found.plus.map { Double($0) - 0.5 + Double(count) * 1e-4 }
+      let up = found.minus.map { Double($0) - 0.5 - Double(count) * 1e-4 }
+      for noise in [down, up] {
+        #expect(abs(mean(noise)) < 4 * sigma / Double(n).squareRoot() + 1e-7, "\(name)")
+        #expect(abs(variance(noise).squareRoot() / sigma - 1) < 0.02, "\(name)")
+      }
+      #expect(abs(mean(zip(down, up).map { $0 * $1 })) < 4 * sigma * sigma / Double(n).squareRoot())
+    }
+  }
+
+  @Test("states stay in 0…1; a device at its bound is not moved further and leaves it by whole steps")
+  func bounds() {
+    for (name, table) in Self.bodies {
+      let strong = CKPulse(pulseScale: 1000, pulseStep: 0.01, nonlinearity: 2, noise: 3, weightScale: 1)
+      let n = 500
+      let g = Self.gaussians(n, seed: 4)
+      let found = Self.run(
+        table, strong, g, rate: 1, first: 0, Self.uniforms(n, seed: 5), Self.uniforms(n, seed: 6))
+      #expect((found.plus + found.minus).allSatisfy { $0 >= 0 && $0 <= 1 }, "\(name)")
+      #expect(found.plus.contains(0) && found.plus.contains(1))
+      // Gradients beyond all measure saturate.
+      let huge = Self.run(table, strong, [3e38, -3e38, .infinity], rate: 1e3, first: 0, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+      #expect(huge.plus == [0, 1, 0] && huge.minus == [1, 0, 1], "\(name)")
+
+      let one = CKPulse(pulseScale: 1, pulseStep: 0.01, nonlinearity: 2, noise: 0, weightScale: 1)
+      let stays = Self.run(table, one, [-1, 1], rate: 1, first: 0, [1, 0], [0, 1])
+      #expect(stays.plus == [1, 0] && stays.minus == [0, 1], "\(name)")
+      // Back from the bound: p is the step there.
+      let leaves = Self.run(table, one, [1, -1], rate: 1, first: 0, [1, 0], [0, 1])
+      #expect(abs(leaves.plus[0] - 0.99) < 1e-6 && abs(leaves.plus[1] - 0.01) < 1e-6)
+      #expect(abs(leaves.minus[0] - 0.01) < 1e-6 && abs(leaves.minus[1] - 0.99) < 1e-6)
+    }
+  }
+
+  @Test("a non-linear pair moves less away from zero than back, alike at zero, and stays centred")
+  func asymmetry() {
+    let nu: Float = 3
+    let pulse = CKPulse(pulseScale: 1, pulseStep: 1e-3, nonlinearity: nu, noise: 0, weightScale: 1)
+    for (_, table) in Self.bodies {
+      for x in [Float(0.5), 0.7, 0.9] {
+        let up = Self.run(table, pulse, [-1], rate: 1, first: 0, [x], [1 - x])
+        let down = Self.run(table, pulse, [1], rate: 1, first: 0, [x], [1 - x])
+        let rise = Double(up.plus[0] - up.minus[0] - (2 * x - 1))
+        let fall = Double((2 * x - 1) - (down.plus[0] - down.minus[0]))
+        #expect(abs(rise / fall - exp(Double(-nu * (2 * x - 1)))) < 2e-3)
+        #expect(abs(up.plus[0] + up.minus[0] - 1) < 1e-6 && abs(down.plus[0] + down.minus[0] - 1) < 1e-6)
+        if x == 0.5 { #expect(abs(rise - 2e-3 * exp(Double(-nu) / 2)) < 1e-6) }
+      }
+    }
+  }
+
+  @Test("no gradient, no pulse, no noise")
+  func silence() {
+    for (_, table) in Self.bodies {
+      let (plus, minus) = (Self.uniforms(70, seed: 2), Self.uniforms(70, seed: 3))
+      var g = [Float](repeating: 0, count: 70)
+      g[40] = 1
+      let found = Self.run(table, Self.pulses[5], g, rate: 1, first: 0, plus, minus)
+      for e in 0..<70 where e != 40 { #expect(found.plus[e] == plus[e] && found.minus[e] == minus[e]) }
+      #expect(found.pulses >= 600 && found.pulses <= 602)
+    }
+  }
+
+  // MARK: Converters
+
+  /// The AVX2 body fuses a product and a sum, so that the nearest of ties may differ.
+  @Test("both bodies convert inputs alike, but for ties", arguments: [Float(0), 1, 127, 32767], [(Float(0), 37), (0.7, 37), (0, 5), (0, 16)])
+  func inputsAgree(levels: Float, item: (range: Float, n: Int)) throws {
+    guard Self.bodies.count == 2 else { return }
+    let (range, n) = item
+    let (rows, stride) = (9, 41)
+    var x = Self.gaussians(rows * stride, seed: 7)
+    for j in 0..<n { x[3 * stride + j] = 0 }
+    for j in 0..<n { x[4 * stride + j] *= 1e-40 }
+    let results = Self.bodies.map { body in
+      var q = [Float](repeating: 9, count: rows * n)
+      var scales = [Float](repeating: 9, count: rows)
+      let clips = body.table.quantizeRows(rows, n, x, stride, levels, range, &q, n, &scales)
+      return (q, scales, clips)
+    }
+    #expect(results[0].1 == results[1].1 && results[0].2 == results[1].2)
+    let gaps = zip(results[0].0, results[1].0).map { abs($0 - $1) }.filter { $0 > 1e-6 }
+    #expect(gaps.count <= 2 && gaps.allSatisfy { $0 < 1.01 / max(levels, 1) })
+    let (q, scales, clips) = results[0]
+    #expect(q.allSatisfy { abs($0) <= 1.000_001 })
+    #expect(clips == (range == 0 ? 0 : UInt64((0..<rows).reduce(0) { sum, r in
+      sum + (0..<n).filter { abs(x[r * stride + $0]) > range }.count
+    })))
+    for r in 0..<rows {
+      let largest = x[r * stride..<r * stride + n].map { abs($0) }.max()!
+      #expect(scales[r] == (range == 0 ? largest : range))
+    }
+  }
+
+  @Test("outputs are converted as written: round half to even, clip, count; both bodies agree", arguments: [0, 1], [53, 5, 8, 1])
+  func outputs(first: Int32, n: Int) {
+    let rows = 7
+    let levels: Float = 7
+    let step: Float = 0.125
+    // Multiples of a quarter step: ties included, all exact.
+    let partial = Self.gaussians(rows * n, seed: 8).map { ($0 * 20).rounded() * step / 4 }
+    let scales: [Float] = [1, 0.5, 2, 4, 0, 0.25, 8]
+    for (name, table) in Self.bodies {
+      var y = [Float](repeating: 3, count: rows * n)
+      let clips = table.accumulateConverted(rows, n, partial, n, scales, step, levels, first, &y, n)
+      var expected = UInt64(0)
+      for e in 0..<(rows * n) {
+        let t = partial[e] / step
+        if abs(t) > levels { expected += 1 }
+        let value = min(levels, max(-levels, t.rounded(.toNearestOrEven))) * step * scales[e / n]
+        #expect(y[e] == (first == 1 ? value : 3 + value), "\(name)")
+      }
+      #expect(clips == expected && (clips > 10 || n < 53))
+    }
+  }
+
+  @Test("effective weights of both bodies agree with Float64", arguments: [false, true])
+  func effective(distorted: Bool) {
+    let n = 77
+    let (plus, minus) = (Self.uniforms(n, seed: 2), Self.uniforms(n, seed: 3))
+    let (a, b) = (Self.uniforms(n, seed: 4), Self.uniforms(n, seed: 5))
+    for (name, table) in Self.bodies {
+      var w = [Float](repeating: 0, count: n)
+      if distorted {
+        table.effectiveWeights(n, 3, 0.1, plus, minus, a, b, &w)
+      } else {
+        table.effectiveWeights(n, 3, 0.1, plus, minus, nil, nil, &w)
+      }
+      for e in 0..<n {
+        let (p, m) = (Double(plus[e]), Double(minus[e]))
+        let expected =
+          distorted ? 3 * ((p + Double(Float(0.1))) * Double(a[e]) - (m + Double(Float(0.1))) * Double(b[e])) : 3 * (p - m)
+        #expect(abs(Double(w[e]) - expected) < 1e-6, "\(name)")
+      }
+    }
+  }
+}
