@@ -36,7 +36,7 @@ let package = Package(
       ]),
     .executableTarget(
       name: "simengine",
-      dependencies: ["Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: ["Configuration", "Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     // Interposes malloc: for test executables only.
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),

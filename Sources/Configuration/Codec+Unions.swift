@@ -65,6 +65,18 @@ extension Codec {
   }
 }
 
+/// The variant that has most of these keys; among equals the one that has most keys spelt nearly so, or most keys.
+private func likeliest<Value>(of variants: [Variant<Value>], for keys: [String]) -> String? {
+  let scored = variants.map { variant in
+    let names = variant.object.entries().map(\.name)
+    return (
+      name: variant.name, exact: keys.count { names.contains($0) },
+      near: keys.count { nearest(to: $0, among: names) != nil }, size: names.count
+    )
+  }
+  return scored.max { ($0.exact, $0.near, $0.size) < ($1.exact, $1.near, $1.size) }?.name
+}
+
 /// One of the objects a tagged union chooses from.
 public struct Variant<Value>: Sendable {
   let name: String
@@ -131,9 +143,7 @@ extension Codec {
         chosen = report.inside(key, of: tag) { readChoice(tag, of: names, .choice(names), &$0) }
         if chosen == nil { return nil }
       } else if report.isPartial {
-        let keys = Set(members.map(\.key))
-        func matches(_ variant: Variant<Value>) -> Int { variant.object.entries().count { keys.contains($0.name) } }
-        chosen = variants.max { matches($0) < matches($1) }?.name
+        chosen = likeliest(of: variants, for: members.map(\.key))
       }
       guard let variant = variants.first(where: { $0.name == chosen }) else {
         report.refuse(json, "lacks the key \(quoted(key))", hint: "expected one of \(listed(names))")

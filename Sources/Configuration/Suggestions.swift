@@ -18,6 +18,12 @@ func nearest(to name: String, among names: [String]) -> String? {
   return best?.name
 }
 
+/// What to say of a name that is none of `names`: the nearest one, or all of them.
+public func didYouMean(_ name: String, among names: [String]) -> String {
+  if let near = nearest(to: name, among: names) { return "did you mean \(quoted(near))?" }
+  return names.isEmpty ? "" : "expected one of \(listed(names))"
+}
+
 /// Equal up to case, `_` and `-`.
 func isSpellingVariant(_ a: String, _ b: String) -> Bool { fold(a) == fold(b) }
 
@@ -62,6 +68,9 @@ extension JSON {
     }
   }
 }
+
+/// A number for a sentence: 1e12 rather than 1000000000000.0.
+public func inWords(_ double: Double) -> String { brief(double) }
 
 /// A number for a sentence: 1e12 rather than 1000000000000.0.
 func brief(_ double: Double) -> String {

@@ -45,6 +45,7 @@ struct DataFetch: ParsableCommand {
   @Argument(help: "Names of data sets; all if left out.") var names: [String] = []
   @Flag(help: "Runs the command that installs a Debian package, instead of printing it.") var install = false
   func run() throws {
+    try requireKnown(names)
     do { print(try DataReport.fetch(names, install: install)) } catch { throw Failure(status: 1, message: "\(error)") }
   }
 }
@@ -54,12 +55,18 @@ struct DataVerify: ParsableCommand {
     commandName: "verify", abstract: "Compares files with their published checksums.")
   @Argument(help: "Names of data sets; all that are here if left out.") var names: [String] = []
   func run() throws {
+    try requireKnown(names)
     do {
       let (text, isGood) = try DataReport.verify(names)
       print(text)
       if !isGood { throw Failure(status: 1, message: "") }
     } catch let failure as Failure { throw failure } catch { throw Failure(status: 1, message: "\(error)") }
   }
+}
+
+/// Refuses names of data sets that nobody knows; a wrong use, not a failure.
+private func requireKnown(_ names: [String]) throws {
+  do { try DataReport.requireKnown(names) } catch { throw Failure(status: 2, message: "\(error)") }
 }
 
 extension Catalogue: ExpressibleByArgument {}
@@ -82,7 +89,9 @@ struct CompareCommand: ParsableCommand {
 
   func run() throws {
     do {
-      print(try Comparison(folders: folders, metrics: metric, conditions: conditions, sort: sort).text(format))
+      let comparison = try Comparison(folders: folders, metrics: metric, conditions: conditions, sort: sort)
+      for note in comparison.notes { Main.complain(note) }
+      print(comparison.text(format))
     } catch { throw Failure(status: 2, message: "\(error)") }
   }
 }

@@ -15,9 +15,9 @@ struct RunCommand: ParsableCommand {
   var configs: [String]
   @Option(name: .long, parsing: .singleValue, help: ArgumentHelp("Changes a key: stages.train.epochs=5.", valueName: "path=value"))
   var set: [String] = []
-  @Option(help: "Replaces the configuration's seed.")
-  var seed: UInt64?
-  @Option(help: "Threads; all cores if left out. Results do not depend on it.")
+  @Option(parsing: .unconditional, help: "Replaces the configuration's seed.")
+  var seed: Int?
+  @Option(parsing: .unconditional, help: "Threads; all cores if left out. Results do not depend on it.")
   var threads: Int?
   @Option(help: "The run's folder itself.")
   var output: String?
@@ -31,6 +31,7 @@ struct RunCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
+    if let seed, seed < 0 { throw ValidationError("--seed: \(seed) is negative, expected a whole number from 0") }
     if let threads, !(1...64).contains(threads) { throw ValidationError("--threads: \(threads) is not within 1 … 64") }
     if output != nil && configs.count > 1 {
       throw ValidationError("--output is one run's folder, but \(configs.count) configurations were given")
@@ -51,9 +52,10 @@ struct RunCommand: ParsableCommand {
   private func runOne(_ path: String, _ options: RunOptions) throws {
     let experiment: LoadedExperiment
     do {
-      experiment = try LoadedExperiment(path: path, options: set, seed: seed, refusesSweep: true)
+      experiment = try LoadedExperiment(path: path, options: set, seed: seed.map { UInt64($0) }, refusesSweep: true)
+      let found = try experiment.preflight(forRun: true)
+      if !options.quiet { Main.warn(experiment.warnings, found) }
     } catch { throw Failure(status: 2, message: "\(error)") }
-    if !experiment.warnings.warnings.isEmpty && !options.quiet { Main.complain("\(experiment.warnings)") }
     let run = Run(experiment, options: options)
     do {
       switch try run.run() {
@@ -93,8 +95,7 @@ struct ValidateCommand: ParsableCommand {
     for path in configs {
       do {
         let loaded = try LoadedExperiment(path: path, options: set)
-        if !loaded.warnings.warnings.isEmpty { Main.complain("\(loaded.warnings)") }
-        try loaded.checkModels()
+        Main.warn(loaded.warnings, try loaded.preflight(forRun: false))
         if resolved { print(loaded.experiment.resolved.written(pretty: true)) } else { print("\(path): valid") }
       } catch {
         failed = true

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Experiments
 @preconcurrency import Glibc
 
@@ -45,9 +46,28 @@ struct Failure: Error {
         finishOutput()
         exit(0)
       }
-      complain(text)
+      complain(unknownCommand(text) ?? text)
       exit(2)
     }
+  }
+
+  /// Says which command was probably meant.
+  private static func unknownCommand(_ text: String) -> String? {
+    guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"),
+      text.contains("Unexpected argument '\(word)'") || text.contains("unexpected arguments: '\(word)'")
+    else { return nil }
+    var names: [String] = []
+    for command in Simengine.configuration.subcommands where command.configuration.shouldDisplay {
+      if let name = command.configuration.commandName { names.append(name) }
+    }
+    guard !names.contains(word) else { return nil }
+    return "\(word): no such command; \(didYouMean(word, among: names)) · simengine --help"
+  }
+
+  /// What is suspicious in a configuration that is accepted.
+  static func warn(_ all: Diagnostics...) {
+    let warnings = all.flatMap(\.warnings)
+    if !warnings.isEmpty { complain("\(Diagnostics(errors: [], warnings: warnings))") }
   }
 
   /// Ends with status 1 when not all of the output could be written: a table cut short on a full disk is not a success.

@@ -131,6 +131,9 @@ public struct DataConfiguration: Configurable {
     return result
   }
 
+  /// Scores keep a table of classes × classes.
+  private static let largestClassCount = 10_000
+
   /// Reads the data. - Parameter resolve: makes a path of the configuration absolute.
   /// - Throws: `DataError` naming the file.
   func load(name: String, resolve: (String) -> String) throws -> ImageDataset {
@@ -154,6 +157,11 @@ public struct DataConfiguration: Configurable {
         set = try ImageDataset.cifar(name: name, .cifar100, train: list(train), test: list(test))
       case nil: preconditionFailure("checked when decoded")
       }
+    }
+    guard set.classes <= Self.largestClassCount else {
+      throw RunError(
+        "\(name): the largest label makes \(set.classes) classes, at most \(Self.largestClassCount) are supported; are these "
+          + "class numbers?")
     }
     if let limit { set = try set.limited(train: limit.train, test: limit.test) }
     if validation >= 1 { set = try set.withValidation(count: Int(validation)) } else if validation > 0 {

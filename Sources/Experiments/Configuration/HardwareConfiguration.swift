@@ -21,14 +21,20 @@ extension HardwareConfiguration {
   ///
   /// - Throws: `Diagnostics` when the overridden whole is not consistent.
   func configuration(forLayer name: String) throws -> any HardwareConfiguration {
-    // An exact name goes before a glob, a longer glob before a shorter.
-    let patterns = layers.keys.sorted { ($0.contains("*") ? 1 : 0, -$0.count, $0) < ($1.contains("*") ? 1 : 0, -$1.count, $1) }
-    guard let pattern = patterns.first(where: { globMatches($0, name) }), let patch = layers[pattern] else { return self }
+    guard let pattern = pattern(forLayer: name), let patch = layers[pattern] else { return self }
     var holder = HardwareHolder()
     holder.hardware = self
     var whole = holder.resolved
     if let base = whole["hardware"] { whole.set("hardware", base.merging(patch)) }
     return try HardwareHolder.decode(whole).get().hardware
+  }
+}
+
+extension HardwareConfiguration {
+  /// The key of `layers` that speaks of a layer: an exact name goes before a glob, a longer glob before a shorter.
+  func pattern(forLayer name: String) -> String? {
+    layers.keys.sorted { ($0.contains("*") ? 1 : 0, -$0.count, $0) < ($1.contains("*") ? 1 : 0, -$1.count, $1) }
+      .first { globMatches($0, name) }
   }
 }
 
@@ -109,7 +115,8 @@ public struct DeviceConfiguration: Configurable {
   public mutating func check(_ report: inout Report) {
     if device.onResistance >= device.offResistance {
       report.error(
-        "\(device.onResistance) ohm is not below offResistance, \(device.offResistance) ohm", at: "onResistance",
+        "\(inWords(device.onResistance)) ohm is not below offResistance, \(inWords(device.offResistance)) ohm",
+        at: "onResistance",
         hint: "the on state is the conducting one")
     }
   }

@@ -1,4 +1,5 @@
 import Configuration
+import Glibc
 import NeuralNetworks
 
 /// A layer of a user-defined model.
@@ -9,6 +10,12 @@ public protocol LayerConfiguration: Configurable {
   static var word: String { get }
   /// Adds the layer, or its nodes, after the last node. - Throws: `ModelError` when it does not fit.
   func add(to builder: inout ModelBuilder, name: String) throws
+  /// How many weights it will have over such an input; looked at before any are made.
+  func weightCount(input: Shape) -> Double
+}
+
+extension LayerConfiguration {
+  public func weightCount(input: Shape) -> Double { 0 }
 }
 
 /// How a layer is written: `"relu"`, or an object whose `kind` says which.
@@ -34,8 +41,24 @@ let layerVariants: @Sendable () -> [Variant<any LayerConfiguration>] = {
 /// Adds a list of layers; unnamed ones are called after their kind and place.
 func addLayers(_ layers: [any LayerConfiguration], to builder: inout ModelBuilder, prefix: String) throws {
   for (i, layer) in layers.enumerated() {
-    try layer.add(to: &builder, name: prefix + (layer.name ?? "\(type(of: layer).word)\(i + 1)"))
+    let name = prefix + (layer.name ?? "\(type(of: layer).word)\(i + 1)")
+    do {
+      try requireMemory(values: layer.weightCount(input: builder.shape), "its weights")
+      try layer.add(to: &builder, name: name)
+    } catch let error as ModelError {
+      // What is wrong inside of a block already names the inner layer.
+      throw error.description.hasPrefix("layer ") ? error : ModelError("layer \(name): \(error.description)")
+    }
   }
+}
+
+/// Refuses what this machine could never hold, rather than fall over when it is allocated.
+/// - Throws: `ModelError`.
+func requireMemory(values: Double, _ what: String) throws {
+  let present = Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE)))
+  guard 4 * values > present else { return }
+  func gigabytes(_ bytes: Double) -> String { grouped(Int((bytes / 1e9).rounded(.up))) + " GB" }
+  throw ModelError("\(what) would take \(gigabytes(4 * values)), this machine has \(gigabytes(present))")
 }
 
 private func nameField<T: Configurable>(_ path: WritableKeyPath<T, String?> & Sendable) -> Field<T> {
@@ -67,6 +90,9 @@ public struct ConvolutionConfiguration: LayerConfiguration {
   public mutating func check(_ report: inout Report) {
     if kernel.count > 2 { report.error("has \(kernel.count) sizes, expected one or [height, width]", at: "kernel") }
   }
+  public func weightCount(input: Shape) -> Double {
+    Double(outputs) * Double(input.channels) / Double(groups) * Double(kernel[0]) * Double(kernel[kernel.count - 1])
+  }
   public func add(to b: inout ModelBuilder, name: String) throws {
     try b.add(
       name,
@@ -88,6 +114,7 @@ public struct LinearConfiguration: LayerConfiguration {
     Field("outputs", \.outputs, .integer(1...1_000_000), "Output features.", required: true),
     Field("bias", \.bias, .boolean, "Whether outputs have a bias."),
   ]
+  public func weightCount(input: Shape) -> Double { Double(outputs) * Double(input.count) }
   public func add(to b: inout ModelBuilder, name: String) throws {
     // A flatten of the user's own keeps the shape that it flattened, so that weights keep PyTorch's order.
     let input = b.flattened ?? b.shape
@@ -211,7 +238,6 @@ public struct ResidualConfiguration: LayerConfiguration {
       try b.continuing(after: entry) { try addLayers(shortcut, to: &$0, prefix: "\(name).shortcut.") }
       other = b.last
     }
-    guard other >= 0 else { throw ModelError("layer \(name): a residual block cannot add the model's input itself") }
     try b.add("\(name).add", Add(), inputs: [branch, other])
   }
 }

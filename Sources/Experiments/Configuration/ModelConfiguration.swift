@@ -14,6 +14,7 @@ public struct ModelConfiguration: Configurable {
   public var shortcut = ArchitectureOptions.Shortcut.projection
   public var dropout = 0.0
   public var initialization = Initialization.kaimingUniform
+  public var seed: UInt64?
   public var initialWeights: String?
   public var hardware: any HardwareConfiguration = DigitalConfiguration()
 
@@ -35,6 +36,9 @@ public struct ModelConfiguration: Configurable {
     Field("dropout", \.dropout, .number(0..<1), "Dropout after fully connected layers (lenet5, mlp, vgg8, vgg16)."),
     Field("initialization", \.initialization, .choice, "The law by which initial weights are drawn."),
     Field(
+      "seed", \.seed, .optional(.seed),
+      "Keys the initial weights, so that an ensemble's members differ; the experiment's if left out."),
+    Field(
       "initialWeights", \.initialWeights, .optional(.text),
       "Starts from a safetensors file with PyTorch's names and layouts."),
     Field("hardware", \.hardware, hardwareCodec, "Where the weights live and products are done."),
@@ -46,8 +50,32 @@ public struct ModelConfiguration: Configurable {
       report.error(
         given == 0 ? "names no network" : "names \(given) networks",
         hint: "give exactly one of \"architecture\", \"layers\", \"from\", \"ensemble\"")
+      return
+    }
+    let own = from != nil ? "a copy of another model" : ensemble.isEmpty ? nil : "an ensemble"
+    if let own, initialWeights != nil {
+      report.error("\(own) has no initial weights of its own", at: "initialWeights", hint: "give them to the model it is made of")
+    }
+    if !ensemble.isEmpty && !(hardware is DigitalConfiguration) {
+      report.error("an ensemble has no hardware of its own", at: "hardware", hint: "give it to the members")
+    }
+    let used = architecture.map { Self.options[$0] ?? ["shortcut"] } ?? []
+    let plain = ArchitectureOptions()
+    for (key, isSet) in [
+      ("width", width != plain.width), ("batchNorm", batchNorm != plain.batchNorm), ("hidden", hidden != plain.hidden),
+      ("shortcut", shortcut != plain.shortcut), ("dropout", dropout != plain.dropout),
+    ] where isSet && !used.contains(key) {
+      let what = architecture ?? own ?? "a model of your own layers"
+      report.warning(
+        "has no effect on \(what)", at: key, hint: used.isEmpty ? "" : "its options: \(used.joined(separator: ", "))")
     }
   }
+
+  /// The options that an architecture takes; residual networks take the shortcut.
+  private static let options = [
+    "lenet5": ["dropout"], "mlp": ["hidden", "dropout"], "vgg8": ["width", "batchNorm", "dropout"],
+    "vgg16": ["batchNorm", "dropout"],
+  ]
 
   var options: ArchitectureOptions {
     ArchitectureOptions(width: width, batchNorm: batchNorm, hidden: hidden, shortcut: shortcut, dropout: dropout)
@@ -57,13 +85,18 @@ public struct ModelConfiguration: Configurable {
   /// - Throws: `ModelError` when it does not fit the images.
   func make(input: Shape, classes: Int) throws -> Model {
     if let architecture, let found = Architecture.named(architecture) {
+      if architecture == "mlp" {
+        let sizes = [input.count] + hidden + [classes]
+        try requireMemory(values: zip(sizes, sizes.dropFirst()).reduce(0) { $0 + Double($1.0) * Double($1.1) }, "its weights")
+      }
       return try found.make(input, classes, options)
     }
     var builder = ModelBuilder(inputShape: input)
     try addLayers(layers, to: &builder, prefix: "")
     let model = try builder.model()
     guard model.output.shape.count == classes else {
-      throw ModelError("the last layer gives \(model.output.shape) values, the data have \(classes) classes")
+      throw ModelError(
+        "layer \(model.output.name): gives \(model.output.shape) values as the last layer, the data have \(classes) classes")
     }
     return model
   }

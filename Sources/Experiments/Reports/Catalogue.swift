@@ -15,7 +15,7 @@ public enum Catalogue: String, CaseIterable, Sendable {
     return table.text() + (titled ? "\n" : "")
   }
 
-  private var singular: String { self == .hardware ? "hardware" : String(rawValue.dropLast()) }
+  var singular: String { self == .hardware ? "hardware" : String(rawValue.dropLast()) }
 
   var entries: [(name: String, summary: String)] {
     switch self {
@@ -52,6 +52,7 @@ public enum Description {
         throw Diagnostics(errors: [error])
       }
       let c = try ModelConfiguration.decode(json).get()
+      guard c.architecture == name else { throw RunError("--set changes options of \(name), not which network it is") }
       return "\(a.name): \(a.summary)\n\n" + layers(of: try c.make(input: a.usualInput, classes: a.usualClasses))
     }
     if let d = DatasetRegistry.find(name) {
@@ -65,12 +66,19 @@ public enum Description {
         source    \(d.source)
         """
     }
-    for kind in [Catalogue.stages, .hardware, .layers, .devices] {
-      guard let entry = kind.entries.first(where: { $0.name == name }) else { continue }
-      return "\(entry.name): \(entry.summary)" + keys(of: name, kind)
+    // One name may stand for several things (a linear layer, a linear device).
+    let found = [Catalogue.stages, .hardware, .layers, .devices].compactMap { kind in
+      kind.entries.first { $0.name == name }.map { "\(kind.singular) \($0.name): \($0.summary)" + keys(of: name, kind) }
+    }
+    if !found.isEmpty {
+      guard options.isEmpty else { throw RunError("--set changes the options of a model; \(name) is none") }
+      return found.joined(separator: "\n\n")
     }
     let all = Catalogue.allCases.flatMap { $0.entries.map(\.name) }
-    throw RunError("\(name): nothing is called that. Names: \(all.joined(separator: ", "))")
+    let hint = didYouMean(name, among: all)
+    throw RunError(
+      "\(name): nothing is called that"
+        + (hint.hasPrefix("did") ? "; \(hint)" : "; `simengine list` shows all names, and a file ends in .json"))
   }
 
   private static func keys(of name: String, _ kind: Catalogue) -> String {
@@ -79,7 +87,7 @@ public enum Description {
     case .stages: entries = stageVariants().first { $0.title == name }?.keys ?? []
     case .hardware: entries = hardwareVariants().first { $0.title == name }?.keys ?? []
     case .layers: entries = layerVariants().first { $0.title == name }?.keys ?? []
-    default: entries = DeviceConfiguration.keys
+    default: entries = DeviceConfiguration.keys(ofPreset: name)
     }
     guard !entries.isEmpty else { return "" }
     var table = TextTable(header: ["key", "value", "default", "meaning"])
@@ -132,7 +140,7 @@ extension LoadedExperiment {
     if let name = data.dataset, let named = DatasetRegistry.find(name) {
       (shape, classes) = (named.sampleShape, named.classes)
     } else {
-      let set = try data.load(name: "data") { $0.hasPrefix("/") ? $0 : "\(folder)/\($0)" }
+      let set = try data.load(name: "data", resolve: resolve)
       (shape, classes) = (set.sampleShape, set.classes)
     }
     return (
@@ -141,8 +149,6 @@ extension LoadedExperiment {
     )
   }
 
-  /// Builds every network, so that layers which do not fit are found before a run.
-  public func checkModels() throws { _ = try models() }
 }
 
 /// The JSON Schema of configurations.

@@ -26,6 +26,8 @@ public struct Comparison {
   private var metrics: [String] = []
   /// Paths of configuration values in which the rows differ.
   private var paths: [String] = []
+  /// What was found and left out, a sentence each.
+  public private(set) var notes: [String] = []
 
   /// - Parameters:
   ///   - folders: runs, or folders that hold runs at any depth.
@@ -35,20 +37,35 @@ public struct Comparison {
   public init(folders: [String], metrics wanted: [String], conditions: [String], sort: String?) throws {
     var runs: [Loaded] = []
     for folder in folders {
-      guard access(folder, F_OK) == 0 else { throw RunError("\(folder): \(String(cString: strerror(errno)))") }
+      guard access(folder, R_OK) == 0 else {
+        let code = errno
+        throw RunError(
+          "\(folder): \(code == ENOENT ? "no such folder" : String(cString: strerror(code))); name a run, or a folder that holds "
+            + "runs (`simengine run` makes Results)")
+      }
       for path in Self.results(below: folder) {
-        guard let run = Self.load(path) else { continue }
-        if try conditions.allSatisfy({ try Self.fulfils(run, $0) }) { runs.append(run) }
+        switch Self.load(path) {
+        case .success(let run) where run.status == "done": runs.append(run)
+        case .success(let run): notes.append("\(path): left out, its status is \(run.status)")
+        case .failure(let problem): notes.append("\(path): left out: \(problem)")
+        }
       }
     }
     guard !runs.isEmpty else {
-      throw RunError("no finished runs in \(folders.joined(separator: ", "))" + (conditions.isEmpty ? "" : " fulfil the conditions"))
+      throw RunError(
+        (notes + ["\(folders.joined(separator: ", ")): no finished runs here; `simengine run` makes them"]).joined(separator: "\n"))
+    }
+    for condition in conditions {
+      let all = runs
+      runs = try runs.filter { try Self.fulfils($0, condition) }
+      if runs.isEmpty { throw Self.refusal(condition, all) }
     }
     var names: [String] = []
     for r in runs { for n in r.order where !names.contains(n) { names.append(n) } }
     if wanted.isEmpty {
       let accuracies = names.filter { $0.hasSuffix(".accuracy") }
-      self.metrics = accuracies.isEmpty ? names : accuracies
+      let others = names.filter { $0.hasSuffix("Accuracy") }
+      self.metrics = !accuracies.isEmpty ? accuracies : others.isEmpty ? names : others
     } else {
       self.metrics = names.filter { n in wanted.contains { globMatches($0, n) } }
       guard !self.metrics.isEmpty else {
@@ -176,26 +193,55 @@ public struct Comparison {
     return names.sorted().flatMap { results(below: "\(folder)/\($0)", depth: depth + 1) }
   }
 
-  private static func load(_ path: String) -> Loaded? {
-    guard let bytes = try? FileBytes.read(path), let json = try? JSON.parse(bytes, file: path, dialect: .strict),
-      let id = json["runID"]?.string, let config = json["config"]
-    else { return nil }
+  private static func load(_ path: String) -> Result<Loaded, RunError> {
+    let bytes: [UInt8]
+    do { bytes = try FileBytes.read(path) } catch { return .failure(RunError("\(error)")) }
+    let json: JSON
+    do { json = try JSON.parse(bytes, file: path, dialect: .strict) } catch {
+      return .failure(RunError("\(error.message) (line \(error.position.line))"))
+    }
+    guard let id = json["runID"]?.string, let config = json["config"], config.members != nil else {
+      return .failure(RunError("it is no run's result: it lacks runID or config"))
+    }
     var metrics: [(String, Double)] = []
     for m in json["metrics"]?.members ?? [] {
       if let value = m.value.double { metrics.append((m.key, value)) }
     }
-    return Loaded(
+    let loaded = Loaded(
       name: json["name"]?.string ?? "", id: id, config: config,
       metrics: Dictionary(metrics, uniquingKeysWith: { a, _ in a }), order: metrics.map(\.0),
-      status: json["status"]?.string ?? "")
+      status: json["status"]?.string ?? "unknown")
+    return .success(loaded)
   }
 
   private static func fulfils(_ run: Loaded, _ condition: String) throws -> Bool {
-    guard let equals = condition.firstIndex(of: "=") else { throw RunError("--where \(condition): expected path=value") }
-    let path = String(condition[..<equals])
+    guard let equals = condition.firstIndex(of: "="), equals != condition.startIndex else {
+      throw RunError("--where \(condition): expected path=value, such as seed=1")
+    }
     let text = String(condition[condition.index(after: equals)...])
     let wanted = (try? JSON.parse(text)) ?? .string(text)
-    return run.config.value(at: path) == wanted
+    guard let found = value(run, String(condition[..<equals])) else { return false }
+    // What a shorthand stands for: data=mnist-5k, models.main=lenet5.
+    return found == wanted
+      || ["dataset", "architecture", "kind", "preset"].contains { key in found[key] == wanted && wanted.string != nil }
+  }
+
+  /// A value of the resolved configuration, in which the one model is called main.
+  private static func value(_ run: Loaded, _ path: String) -> JSON? {
+    if let found = run.config.value(at: path) { return found }
+    guard path == "model" || path.hasPrefix("model.") else { return nil }
+    return run.config.value(at: "models.main" + path.dropFirst("model".count))
+  }
+
+  /// Says whether it is the key or the value that no run has.
+  private static func refusal(_ condition: String, _ runs: [Loaded]) -> RunError {
+    let path = String(condition.prefix { $0 != "=" })
+    let values = runs.compactMap { value($0, path) }.map { $0.string ?? $0.written() }
+    if values.isEmpty { return RunError("--where \(condition): no run's configuration has a value at \(path)") }
+    var different: [String] = []
+    for v in values where !different.contains(v) { different.append(v) }
+    let shown = different.prefix(8).joined(separator: ", ") + (different.count > 8 ? ", …" : "")
+    return RunError("--where \(condition): no run has this value; there are: \(shown)")
   }
 
   /// Every scalar of a configuration with its path.

@@ -1,3 +1,4 @@
+import Configuration
 import Datasets
 import Foundation
 import Subprocess
@@ -15,6 +16,13 @@ public enum DataReport {
       ])
     }
     return table.text()
+  }
+
+  /// - Throws: `RunError` naming the first that is no data set.
+  public static func requireKnown(_ names: [String]) throws {
+    for name in names where DatasetRegistry.find(name) == nil {
+      throw RunError("\(name): no such data set; \(didYouMean(name, among: DatasetRegistry.names))")
+    }
   }
 
   /// - Throws: `DataError` for an unknown name, `RunError` when the installation fails.

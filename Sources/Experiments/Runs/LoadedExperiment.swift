@@ -8,6 +8,12 @@ public struct LoadedExperiment {
   /// The folder that relative input paths start from.
   public let folder: String
   public let warnings: Diagnostics
+  /// The document as it was written, with `extends` and `--set` carried out: where things stand.
+  let document: JSON
+  /// What was read on the way, for the run.
+  let cache = DataCache()
+
+  static let footer = "Schema: Configs/schema.json · try: simengine list"
 
   /// Reads, extends and checks a configuration.
   ///
@@ -23,16 +29,18 @@ public struct LoadedExperiment {
     folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
     var json = try Self.document(bytes, path, options)
     if let seed { json.set("seed", .integer(Int(clamping: seed))) }
+    document = json
     let decoded = ExperimentConfiguration.decode(json)
     var diagnostics = decoded.diagnostics
-    diagnostics.footer = "Schema: Configs/schema.json · try: simengine list"
+    diagnostics.footer = Self.footer
     guard let experiment = decoded.value else { throw diagnostics }
     self.experiment = experiment
     var errors = Self.missingFiles(experiment, json, folder)
     if refusesSweep && !experiment.sweep.isEmpty {
       errors.append(
         Diagnostic(
-          "the configuration is a sweep; run one point of it with --set, or all with `simengine sweep`", path: "sweep",
+          "the configuration is a sweep, and run does one experiment",
+          hint: "`simengine sweep` runs every point; --set 'sweep={}' leaves the sweep out", path: "sweep",
           at: json.member("sweep")?.keyPosition ?? .none))
     }
     if !errors.isEmpty { throw Diagnostics(errors: errors, footer: diagnostics.footer) }
@@ -43,6 +51,7 @@ public struct LoadedExperiment {
     do throws(Diagnostic) {
       var json = try JSON.parse(bytes, file: path)
       json = try json.extended(load: base)
+      if !options.isEmpty { json = ExperimentConfiguration.expandingShorthands(in: json) }
       for option in options { json = try json.setting(option: option) }
       return json
     } catch {
@@ -51,8 +60,7 @@ public struct LoadedExperiment {
   }
 
   private static func base(_ name: String, _ from: Source?) throws(Diagnostic) -> JSON {
-    let folder = from?.name.lastIndex(of: "/").map { String((from?.name ?? "")[..<$0]) } ?? "."
-    let path = name.hasPrefix("/") ? name : "\(folder)/\(name)"
+    let path = path(name, from: from?.name.lastIndex(of: "/").map { String((from?.name ?? "")[..<$0]) } ?? ".")
     let bytes: [UInt8]
     do { bytes = try FileBytes.read(path, limit: 64 << 20) } catch { throw Diagnostic("\(error)", path: "extends") }
     return try JSON.parse(bytes, file: path)
@@ -71,11 +79,36 @@ public struct LoadedExperiment {
       wanted += s.body.inputPaths.map { ("stages.\(i).\(s.body.kind).\($0.key)", $0.path) }
     }
     return wanted.compactMap { key, path in
-      let full = path.hasPrefix("/") ? path : "\(folder)/\(path)"
+      let full = Self.path(path, from: folder)
       guard access(full, R_OK) != 0 else { return nil }
-      let position = json.value(at: key)?.position ?? .none
-      return Diagnostic("\(full): \(String(cString: strerror(errno)))", path: key, at: position)
+      let code = errno
+      let found = code == ENOENT ? "no such file" : String(cString: strerror(code))
+      var hint = ""
+      if full != path {
+        hint = "paths start from the configuration's folder"
+        if access(path, R_OK) == 0 { hint += ", not from the working directory, where there is one" }
+      }
+      return Diagnostic("\(full): \(found)", hint: hint, path: key, at: Self.position(of: key, in: json))
     }
+  }
+
+  /// A path of the configuration, from the configuration's folder.
+  func resolve(_ path: String) -> String { Self.path(path, from: folder) }
+
+  private static func path(_ path: String, from folder: String) -> String {
+    path.hasPrefix("/") || folder == "." ? path : "\(folder)/\(path)"
+  }
+
+  /// Where the value at a path of the configuration stands, or what is nearest to it.
+  func position(of path: String) -> Position { Self.position(of: path, in: document) }
+
+  private static func position(of path: String, in json: JSON) -> Position {
+    var keys = path.split(separator: ".").map(String.init)
+    while !keys.isEmpty {
+      if let value = json.value(at: keys.joined(separator: ".")) { return value.position }
+      keys.removeLast()
+    }
+    return json.position
   }
 }
 

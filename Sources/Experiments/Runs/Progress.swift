@@ -100,6 +100,11 @@ public enum InterruptionFlag {
   /// Catches the signals from now on. A second Ctrl-C ends the process at once.
   public static func install() {
     flag.initialize(to: 0)
+    // A parent that blocks signals (a worker thread of a GUI, of a test runner) hands its mask down.
+    var mask = sigset_t()
+    sigemptyset(&mask)
+    for signalNumber in [SIGINT, SIGTERM] { sigaddset(&mask, signalNumber) }
+    pthread_sigmask(SIG_UNBLOCK, &mask, nil)
     for signalNumber in [SIGINT, SIGTERM] {
       signal(signalNumber) { number in
         InterruptionFlag.flag.pointee = 1

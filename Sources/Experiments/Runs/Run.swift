@@ -65,6 +65,7 @@ public final class Run {
   public init(_ loaded: LoadedExperiment, options: RunOptions) {
     configuration = loaded.experiment
     resolved = loaded.experiment.resolved
+    self.loaded = loaded.cache.sets
     baseFolder = loaded.folder
     self.options = options
     id = String(SHA256.hex(of: Array(resolved.canonical.utf8)).prefix(12))
@@ -295,7 +296,7 @@ public final class Run {
       } else {
         let set = try dataset(nil)
         let model = try c.make(input: inputShape(set), classes: set.classes)
-        try model.initialize(c.initialization, seed: configuration.seed, pool: pool)
+        try model.initialize(c.initialization, seed: c.seed ?? configuration.seed, pool: pool)
         if let file = c.initialWeights { try load(inputPath(file), into: model) }
         made.model = model
         try place(made, on: c.hardware)
@@ -327,9 +328,10 @@ public final class Run {
     }
   }
 
-  func inputShape(_ set: ImageDataset) -> Shape {
-    let s = set.sampleShape
-    return s.count == 3 ? Shape(height: s[0], width: s[1], channels: s[2]) : Shape(features: s.reduce(1, *))
+  func inputShape(_ set: ImageDataset) -> Shape { Self.inputShape(set.sampleShape) }
+
+  static func inputShape(_ s: [Int]) -> Shape {
+    s.count == 3 ? Shape(height: s[0], width: s[1], channels: s[2]) : Shape(features: s.reduce(1, *))
   }
 
   /// The configuration of a data set: a named one of `datasets`, or `data`.
@@ -448,7 +450,17 @@ public final class StageContext {
     return model
   }
 
-  func dataset() throws -> ImageDataset { try run.dataset(stage.dataset) }
+  /// The stage's data. - Throws: `RunError` when they do not fit its model.
+  func dataset() throws -> ImageDataset {
+    let set = try run.dataset(stage.dataset)
+    for network in target?.networks ?? []
+    where network.inputShape != run.inputShape(set) || network.output.shape.count != set.classes {
+      throw RunError(
+        "stage \(label): samples of \(run.inputShape(set)) in \(set.classes) classes, but the model takes "
+          + "\(network.inputShape) and gives \(network.output.shape.count) classes")
+    }
+    return set
+  }
 }
 
 /// A stage that ensembles can be given to.

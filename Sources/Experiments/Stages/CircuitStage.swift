@@ -32,6 +32,35 @@ public struct CircuitStage: Stage {
     [output] + [effectiveMatrix].compactMap { $0 }
   }
 
+  public func checkInputs(in experiment: ExperimentConfiguration, resolve: (String) -> String) throws {
+    _ = try arrays(resolve(conductance), resolve(inputs))
+  }
+
+  /// G and V, which fit each other. - Throws: `RunError` or `DataError` naming the file.
+  private func arrays(_ gPath: String, _ vPath: String) throws -> (g: Matrix, v: Matrix) {
+    let g = try Npy.read(gPath).matrix(gPath)
+    let v = try Npy.read(vPath).matrix(vPath)
+    guard g.rows > 0 && g.columns > 0 else { throw RunError("\(gPath): has the shape \(g.rows)×\(g.columns), no cell at all") }
+    guard v.rows > 0 else { throw RunError("\(vPath): holds no vectors, at least one was expected") }
+    let isForward = direction == .forward
+    let lines = isForward ? g.rows : g.columns
+    guard v.columns == lines else {
+      let turned = v.columns == (isForward ? g.columns : g.rows)
+      throw RunError(
+        "\(vPath): has \(v.columns) voltages a vector, the array of \(gPath) has \(lines) \(isForward ? "word" : "bit") lines"
+          + (turned ? "; did you mean \"direction\": \"\(isForward ? "backward" : "forward")\"?" : ""))
+    }
+    if let bad = v.values.firstIndex(where: { !$0.isFinite }) {
+      throw RunError("\(vPath): vector \(bad / v.columns), voltage \(bad % v.columns) is not a finite number")
+    }
+    if let bad = g.values.firstIndex(where: { !$0.isFinite || $0 < 0 }) {
+      throw RunError(
+        "\(gPath): cell (\(bad / g.columns), \(bad % g.columns)) has a conductance of \(g.values[bad]) S, expected a finite "
+          + "number of at least 0")
+    }
+    return (g, v)
+  }
+
   public func check(
     _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
     _ report: inout Report
@@ -49,16 +78,10 @@ public struct CircuitStage: Stage {
     }
     let gPath = run.inputPath(conductance)
     let vPath = run.inputPath(inputs)
-    let g = try Npy.read(gPath).matrix(gPath)
-    let v = try Npy.read(vPath).matrix(vPath)
+    let (g, v) = try arrays(gPath, vPath)
     let isForward = direction == .forward
-    let lines = isForward ? g.rows : g.columns
-    guard v.columns == lines else {
-      throw RunError(
-        "\(vPath): has \(v.columns) voltages a vector, the array of \(gPath) has \(lines) \(isForward ? "word" : "bit") lines")
-    }
-    if let bad = v.values.firstIndex(where: { !$0.isFinite }) {
-      throw RunError("\(vPath): vector \(bad / v.columns), voltage \(bad % v.columns) is not a finite number")
+    if let largest = g.values.max(), largest > 1 {
+      run.progress.say("warning: \(gPath): conductances up to \(inWords(largest)) S; are these ohms instead of siemens?")
     }
     let parameters =
       crossbar.circuit.method == .ideal ? CircuitParameters(wireResistance: 0) : crossbar.circuit.parameters

@@ -4,7 +4,7 @@ import LinearAlgebra
 import NeuralNetworks
 
 /// Measures a model on a part of a data set.
-public struct EvaluateStage: EnsembleStage {
+public struct EvaluateStage: EnsembleStage, MeasuringStage {
   public enum Part: String, CaseIterable, Sendable {
     case train, validation, test
     var split: Split { Split(rawValue: rawValue) ?? .test }
@@ -20,6 +20,7 @@ public struct EvaluateStage: EnsembleStage {
   ]
 
   public var kind: String { "evaluate" }
+  var measured: (key: String, split: Split)? { ("split", split.split) }
 
   public func run(_ context: StageContext) throws {
     let run = context.run
@@ -29,18 +30,21 @@ public struct EvaluateStage: EnsembleStage {
     let before = activity(target)
     let evaluator = try Evaluator(
       target.networks, target.configuration.combine, images, run.dataConfiguration(context.stage.dataset),
-      batch: batchSize, seed: run.configuration.seed, pool: run.pool)
+      batch: min(batchSize, images.count), seed: run.configuration.seed, pool: run.pool)
     run.progress.begin("\(context.label) \(target.name)", total: images.count, unit: "samples")
     let (loss, scores) = try evaluator.run(step: nil, progress: run.progress)
     context.result.metrics = scores.metrics + [("loss", loss)]
     let names = set.classNames
-    context.result.tables.append((
-      "confusion", ["actual"] + names,
-      (0..<scores.classes).map { row in
-        [.string(row < names.count ? names[row] : "\(row)")]
-          + (0..<scores.classes).map { .integer(scores.confusion[row * scores.classes + $0]) }
-      }
-    ))
+    // Beyond that it is no table for people, and as large as everything else together.
+    if scores.classes <= 256 {
+      context.result.tables.append((
+        "confusion", ["actual"] + names,
+        (0..<scores.classes).map { row in
+          [.string(row < names.count ? names[row] : "\(row)")]
+            + (0..<scores.classes).map { .integer(scores.confusion[row * scores.classes + $0]) }
+        }
+      ))
+    }
     context.result.tables.append((
       "activity", ["counter", "value"],
       zip(activity(target).counters, before.counters).map { after, before in
@@ -57,7 +61,7 @@ public struct EvaluateStage: EnsembleStage {
 }
 
 /// Writes a model's outputs (logits) for a part of a data set.
-public struct PredictStage: EnsembleStage {
+public struct PredictStage: EnsembleStage, MeasuringStage {
   public var split = EvaluateStage.Part.test
   public var batchSize = 64
   public var output: String?
@@ -71,6 +75,11 @@ public struct PredictStage: EnsembleStage {
   ]
 
   public var kind: String { "predict" }
+  var measured: (key: String, split: Split)? { ("split", split.split) }
+
+  public func outputPaths(label: String, models: [String]) -> [String] {
+    output.map { [$0] } ?? models.map { "\($0)-\(label).npy" }
+  }
 
   public func outputPaths(label: String, models: [String]) -> [String] {
     output.map { [$0] } ?? models.map { "\($0)-\(label).npy" }
@@ -94,7 +103,7 @@ public struct PredictStage: EnsembleStage {
     let images = try set.part(split.split)
     let evaluator = try Evaluator(
       target.networks, target.configuration.combine, images, run.dataConfiguration(context.stage.dataset),
-      batch: batchSize, seed: run.configuration.seed, pool: run.pool)
+      batch: min(batchSize, images.count), seed: run.configuration.seed, pool: run.pool)
     var logits: [Float] = []
     run.progress.begin("\(context.label) \(target.name)", total: images.count, unit: "samples")
     let (_, scores) = try evaluator.run(step: nil, progress: run.progress) { outputs, samples in

@@ -17,6 +17,9 @@ public protocol Stage: Configurable {
   var inputPaths: [(key: String, path: String)] { get }
   /// Files that it writes for these models, from the run's folder.
   func outputPaths(label: String, models: [String]) -> [String]
+  /// Looks into those files before anything runs. - Throws: anything whose description is a sentence.
+  /// - Parameter resolve: makes a path of the configuration one of the process.
+  func checkInputs(in experiment: ExperimentConfiguration, resolve: (String) -> String) throws
   /// Does it. - Throws: anything whose description is a sentence; `Interruption` on Ctrl-C.
   func run(_ context: StageContext) throws
 }
@@ -31,6 +34,7 @@ extension Stage {
   ) {}
   public var inputPaths: [(key: String, path: String)] { [] }
   public func outputPaths(label: String, models: [String]) -> [String] { [] }
+  public func checkInputs(in experiment: ExperimentConfiguration, resolve: (String) -> String) throws {}
 }
 
 /// Every stage, by its key.

@@ -3,7 +3,7 @@ import Datasets
 import NeuralNetworks
 
 /// Learns from a data set's training part.
-public struct TrainStage: Stage {
+public struct TrainStage: MeasuringStage {
   /// The part that is measured after every epoch.
   public enum Measured: String, CaseIterable, Sendable {
     /// The validation part if there is one, else the test part.
@@ -34,19 +34,27 @@ public struct TrainStage: Stage {
   ]
 
   public var kind: String { "train" }
+  var measured: (key: String, split: Split)? { measure == .validation ? ("measure", .validation) : nil }
+  var valuesPerActivation: Double { 2 }
 
   public func check(
     _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
     _ report: inout Report
   ) {
-    for (name, model) in models where model.ensemble.isEmpty && model.hardware.updatesInArray {
+    // Hardware that differs from layer to layer is looked at when the network is known.
+    for (name, model) in models where model.hardware.updatesInArray && model.hardware.layers.isEmpty {
       guard let stateful = optimizer.stateful else { continue }
       report.error(
-        "\(stateful.what), but model \(name) learns by outer products in its array, which holds no optimizer state",
-        at: "\(path).optimizer.\(stateful.key)",
-        hint: "use plain sgd, or \"update\": \"programmed\" in the model's hardware; \"models\" can give each model its own stage")
+        Self.sentence(stateful.what, model: name, layer: nil), at: "\(path).optimizer.\(stateful.key)", hint: Self.arrayHint)
     }
   }
+
+  static func sentence(_ what: String, model: String, layer: String?) -> String {
+    "\(what), but \(layer.map { "layer \($0) of " } ?? "")model \(model) learns by outer products in its array, which holds "
+      + "no optimizer state"
+  }
+  static let arrayHint =
+    "use plain sgd, or \"update\": \"programmed\" in the model's hardware; \"models\" can give each model its own stage"
 
   public func run(_ context: StageContext) throws {
     let run = context.run
@@ -54,6 +62,7 @@ public struct TrainStage: Stage {
     let set = try context.dataset()
     let data = try run.dataConfiguration(context.stage.dataset)
     let seed = run.configuration.seed
+    let batchSize = min(self.batchSize, set.train.count)
     let workspace = Workspace(model, batch: batchSize, pool: run.pool, gradients: true)
     workspace.task = loss.task
     workspace.seed = seed

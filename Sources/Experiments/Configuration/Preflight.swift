@@ -1,0 +1,323 @@
+import Configuration
+import Datasets
+import Glibc
+import LinearAlgebra
+import NeuralNetworks
+
+/// Data sets that were read to look at their shapes; the run takes them from here.
+public final class DataCache: @unchecked Sendable {
+  /// By the key of `datasets`; empty for `data`.
+  var sets: [String: ImageDataset] = [:]
+}
+
+/// What a network needs to know of its data.
+struct DataFacts {
+  var shape: Shape
+  var classes: Int
+  /// Samples that are left to learn from.
+  var train: Int
+  var test: Int
+  var hasValidation: Bool
+}
+
+/// A stage that measures a part of its data set.
+protocol MeasuringStage: Stage {
+  /// The part, with the key that names it.
+  var measured: (key: String, split: Split)? { get }
+  /// Samples of one pass.
+  var batchSize: Int { get }
+  /// Values held for each activation: 2 when gradients are.
+  var valuesPerActivation: Double { get }
+}
+
+extension MeasuringStage {
+  var valuesPerActivation: Double { 1 }
+}
+
+extension LoadedExperiment {
+  /// Looks at everything that can be known before a run: that data sets are there and can be read, networks fit them,
+  /// initial weights fit the networks, layers named by hardware exist, optimizers suit the arrays, inputs of stages fit.
+  ///
+  /// - Parameter forRun: refuses a named data set that is not on this machine, which is a warning otherwise.
+  /// - Returns: what is suspicious.
+  /// - Throws: `Diagnostics` with everything that is wrong.
+  @discardableResult
+  public func preflight(forRun: Bool) throws -> Diagnostics {
+    var check = Preflight(self, forRun: forRun)
+    check.run()
+    let found = Diagnostics(errors: check.errors, warnings: check.warnings, footer: Self.footer)
+    if !found.errors.isEmpty { throw found }
+    return found
+  }
+}
+
+private struct Preflight {
+  let loaded: LoadedExperiment
+  let experiment: ExperimentConfiguration
+  let forRun: Bool
+  var errors: [Diagnostic] = []
+  var warnings: [Diagnostic] = []
+  /// By the key of `datasets`; empty for `data`. nil: not to be had, which was said.
+  var facts: [String: DataFacts] = [:]
+  /// Networks with their weights still zero, by the model's name.
+  var networks: [String: Model] = [:]
+  var hardware: [String: (configuration: any HardwareConfiguration, place: String)] = [:]
+
+  init(_ loaded: LoadedExperiment, forRun: Bool) {
+    self.loaded = loaded
+    experiment = loaded.experiment
+    self.forRun = forRun
+  }
+
+  mutating func run() {
+    if let data = experiment.data { look(at: data, key: "", place: "data") }
+    for (name, set) in experiment.datasets { look(at: set, key: name, place: "datasets.\(name)") }
+    for (name, model) in experiment.models { look(at: model, name: name) }
+    for (i, stage) in experiment.stages.enumerated() { look(at: stage, place: "stages.\(i)") }
+    sweep()
+  }
+
+  // MARK: Complaints
+
+  private mutating func refuse(_ message: String, at path: String, hint: String = "") {
+    errors.append(Diagnostic(message, hint: hint, path: path, at: loaded.position(of: path)))
+  }
+
+  private mutating func warn(_ message: String, at path: String, hint: String = "") {
+    warnings.append(
+      Diagnostic(message, hint: hint, path: path, at: loaded.position(of: path), severity: .warning))
+  }
+
+  private func place(ofModel name: String) -> String {
+    loaded.document["model"] != nil && name == "main" ? "model" : "models.\(name)"
+  }
+
+  // MARK: Data
+
+  private mutating func look(at data: DataConfiguration, key: String, place: String) {
+    var isRead = true
+    do {
+      if let name = data.dataset, !forRun {
+        let named = try DatasetRegistry.named(name)
+        do { _ = try named.paths(folder: data.folder.map(loaded.resolve)) } catch {
+          warn("\(error)", at: data.folder == nil ? "\(place).dataset" : "\(place).folder")
+          isRead = false
+        }
+      }
+      if isRead {
+        loaded.cache.sets[key] = try loaded.cache.sets[key] ?? data.load(name: key.isEmpty ? "data" : key, resolve: loaded.resolve)
+      }
+    } catch {
+      let sentence = "\(error)"
+      let file = data.paths.first { sentence.hasPrefix(loaded.resolve($0.path) + ":") }
+      let key = sentence.contains("validation") ? "validation" : data.limit != nil && sentence.contains("limit") ? "limit" : "dataset"
+      refuse(sentence, at: file.map { "\(place).\($0.key)" } ?? (data.dataset == nil && key == "dataset" ? place : "\(place).\(key)"))
+      return
+    }
+    let found: (shape: [Int], classes: Int, train: Int, test: Int, hasValidation: Bool)
+    if let set = loaded.cache.sets[key] {
+      found = (set.sampleShape, set.classes, set.train.count, set.test.count, set.validation != nil)
+    } else if let named = data.dataset.flatMap(DatasetRegistry.find) {
+      found = (named.sampleShape, named.classes, named.trainCount, named.testCount, data.validation > 0)
+    } else {
+      return
+    }
+    facts[key] = DataFacts(
+      shape: Run.inputShape(found.shape), classes: found.classes, train: found.train, test: found.test,
+      hasValidation: found.hasValidation)
+    checkNormalize(data, channels: found.shape.last ?? 1, place: place)
+    checkAugment(data, found.shape, place: place)
+    let available = found.train + (loaded.cache.sets[key]?.validation?.count ?? 0)
+    for (part, limit, count) in [("train", data.limit?.train, available), ("test", data.limit?.test, found.test)] {
+      if let limit, limit > count {
+        warn("\(limit) is more than the \(count) samples there are", at: "\(place).limit.\(part)", hint: "all are taken")
+      }
+    }
+  }
+
+  private mutating func checkNormalize(_ data: DataConfiguration, channels: Int, place: String) {
+    guard let normalize = data.normalize else { return }
+    for (key, values) in [("mean", normalize.mean), ("deviation", normalize.deviation)]
+    where values.count != 1 && values.count != channels {
+      refuse(
+        "found \(values.count) values, the samples have \(channels) channel\(channels == 1 ? "" : "s")",
+        at: "\(place).normalize.\(key)", hint: channels == 1 ? "give one" : "give one, or one for each channel")
+    }
+  }
+
+  private mutating func checkAugment(_ data: DataConfiguration, _ shape: [Int], place: String) {
+    guard let augment = data.augment, augment.flip || augment.padding > 0 else { return }
+    guard shape.count == 3 else {
+      refuse("the samples are \(shape.reduce(1, *)) features, only images can be augmented", at: "\(place).augment")
+      return
+    }
+    let side = max(shape[0], shape[1])
+    if augment.padding > side {
+      refuse(
+        "\(augment.padding) pixels of padding around images of \(shape[0])×\(shape[1])", at: "\(place).augment.padding",
+        hint: "expected at most \(side)")
+    }
+  }
+
+  private func facts(of stage: StageConfiguration?) -> DataFacts? {
+    if let name = stage?.dataset { return facts[name] }
+    return experiment.data != nil ? facts[""] : experiment.datasets.first.flatMap { facts[$0.key] }
+  }
+
+  // MARK: Models
+
+  private mutating func look(at model: ModelConfiguration, name: String) {
+    let at = place(ofModel: name)
+    hardware[name] = (model.hardware, "\(at).hardware")
+    if let from = model.from {
+      networks[name] = networks[from]
+    } else if model.ensemble.isEmpty {
+      // Without data the shape is not known: an export of a network that needs none is the only use.
+      let data = facts(of: nil)
+      if data == nil && (experiment.data != nil || !experiment.datasets.isEmpty) { return }
+      guard let data else {
+        refuse("the network's input is not known without data", at: at, hint: "give \"data\", such as \"mnist-5k\"")
+        return
+      }
+      do {
+        networks[name] = try model.make(input: data.shape, classes: data.classes)
+      } catch {
+        refuse("\(error)", at: model.architecture == nil ? "\(at).layers" : at)
+        return
+      }
+      if let file = model.initialWeights { checkWeights(file, name, at: "\(at).initialWeights") }
+    } else {
+      let members = model.ensemble.compactMap { networks[$0] }
+      networks[name] = members.first
+      for (i, member) in members.enumerated() where member.output.shape != members[0].output.shape {
+        refuse("gives \(member.output.shape), the first member \(members[0].output.shape)", at: "\(at).ensemble.\(i)")
+      }
+      return
+    }
+    checkLayers(of: name)
+  }
+
+  private mutating func checkWeights(_ file: String, _ name: String, at path: String) {
+    guard let network = networks[name] else { return }
+    let full = loaded.resolve(file)
+    do {
+      let stored = try Safetensors.read(full, finite: true)
+      do {
+        try network.load(stored.tensors.map { ($0.name, $0.array.tensor) }, pool: ThreadPool(threads: 1))
+      } catch { refuse("\(full): \(error)", at: path) }
+    } catch { refuse("\(error)", at: path) }
+  }
+
+  /// Hardware that speaks of layers by name must find them, and be consistent for each.
+  private mutating func checkLayers(of name: String) {
+    guard let network = networks[name], let (configuration, at) = hardware[name] else { return }
+    let names = network.weights.map(\.node.name)
+    for pattern in configuration.layers.keys.sorted() {
+      let path = "\(at).layers.\(pattern.contains(".") ? "\"\(pattern)\"" : pattern)"
+      guard names.contains(where: { globMatches(pattern, $0) }) else {
+        refuse("no layer with weights is called that", at: path, hint: didYouMean(pattern, among: names))
+        continue
+      }
+      guard let one = names.first(where: { configuration.pattern(forLayer: $0) == pattern }) else { continue }
+      do { _ = try configuration.configuration(forLayer: one) } catch let found as Diagnostics {
+        for d in found.errors { refuse(d.message, at: path, hint: d.hint) }
+      } catch { refuse("\(error)", at: path) }
+    }
+  }
+
+  // MARK: Stages
+
+  private mutating func look(at stage: StageConfiguration, place at: String) {
+    let body = stage.body
+    let path = "\(at).\(body.kind)"
+    do { try body.checkInputs(in: experiment, resolve: loaded.resolve) } catch { refuse("\(error)", at: path) }
+    guard body.needsModel else { return }
+    let targets = (stage.models ?? experiment.models.map(\.key)).filter {
+      body is any EnsembleStage || !isEnsemble($0)
+    }
+    if let map = body as? MapStage {
+      for target in targets {
+        let name = stage.result ?? target
+        networks[name] = networks[target]
+        hardware[name] = (map.hardware, "\(path).hardware")
+        checkLayers(of: name)
+      }
+    }
+    if let train = body as? TrainStage { checkOptimizer(train, targets, at: path) }
+    guard body.needsData, let data = facts(of: stage) else { return }
+    for target in targets {
+      guard let network = networks[target] else { continue }
+      guard network.inputShape == data.shape, network.output.shape.count == data.classes else {
+        refuse(
+          "samples of \(data.shape) in \(data.classes) classes, but model \(target) takes \(network.inputShape) and gives "
+            + "\(network.output.shape.count) classes", at: stage.dataset == nil ? at : "\(at).dataset",
+          hint: "models take their shape from `data`")
+        continue
+      }
+      if let measuring = body as? any MeasuringStage { checkMemory(measuring, network, data, at: path) }
+    }
+    if let measured = (body as? any MeasuringStage)?.measured, measured.split == .validation, !data.hasValidation {
+      refuse(
+        "the data have no validation part", at: "\(path).\(measured.key)",
+        hint: "hold one out of the training part: \"validation\": 0.1 in the data")
+    }
+  }
+
+  private func isEnsemble(_ name: String) -> Bool {
+    experiment.models.first { $0.key == name }.map { !$0.value.ensemble.isEmpty } ?? false
+  }
+
+  private mutating func checkOptimizer(_ train: TrainStage, _ targets: [String], at path: String) {
+    guard let stateful = train.optimizer.stateful else { return }
+    for target in targets {
+      guard let network = networks[target], let (configuration, _) = hardware[target] else { continue }
+      let layer = network.weights.map(\.node.name).first {
+        (try? configuration.configuration(forLayer: $0).updatesInArray) ?? false
+      }
+      guard let layer else { continue }
+      refuse(
+        TrainStage.sentence(stateful.what, model: target, layer: layer), at: "\(path).optimizer.\(stateful.key)",
+        hint: TrainStage.arrayHint)
+    }
+  }
+
+  private mutating func checkMemory(_ stage: any MeasuringStage, _ network: Model, _ data: DataFacts, at path: String) {
+    let samples = Double(min(stage.batchSize, max(data.train, data.test)))
+    let activations = network.nodes.reduce(Double(network.inputShape.count)) { $0 + Double($1.shape.count) }
+    do {
+      try requireMemory(values: samples * activations * stage.valuesPerActivation, "activations of such a batch")
+    } catch { refuse("\(error)", at: "\(path).batchSize") }
+  }
+
+  // MARK: Sweep
+
+  /// Each value of a sweep, one at a time, must be a configuration.
+  private mutating func sweep() {
+    let document = ExperimentConfiguration.expandingShorthands(in: loaded.document)
+    for (path, values) in experiment.sweep.sorted(by: { $0.key < $1.key }) {
+      let member = loaded.document["sweep"]?.member(path)
+      let key = "sweep.\"\(path)\""
+      func complain(_ message: String, _ hint: String, _ position: Position) -> Diagnostic {
+        Diagnostic(message, hint: hint, path: key, at: position)
+      }
+      guard let list = values.array, !list.isEmpty else {
+        errors.append(
+          complain(
+            "found \(values.array == nil ? "one value" : "an empty list")", "expected a list of the values to try",
+            values.position))
+        continue
+      }
+      for value in list {
+        do throws(Diagnostic) {
+          let point = try document.setting(path: path, to: value)
+          guard let error = ExperimentConfiguration.decode(point).diagnostics.errors.first else { continue }
+          let sentence = "\(error.path): \(error.message)"
+          if errors.last?.message != sentence { errors.append(complain(sentence, error.hint, value.position)) }
+        } catch {
+          errors.append(complain(error.message, error.hint, member?.keyPosition ?? value.position))
+          break
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,140 @@
+import Configuration
+import Foundation
+import Testing
+
+@testable import Experiments
+
+@Suite("compare")
+struct CompareTests {
+  let lab: Laboratory
+  var root: String { lab.folder + "/Results" }
+
+  /// Five finished runs: rate 0.1 with seeds 1, 2, 3, and rate 0.5 with seeds 1, 2.
+  init() throws {
+    lab = try Laboratory()
+    for (seed, accuracy) in [(1, 0.90), (2, 0.92), (3, 0.97)] { try write("a\(seed)", seed: seed, rate: 0.1, accuracy) }
+    for (seed, accuracy) in [(1, 0.5), (2, 0.7)] { try write("b\(seed)", seed: seed, rate: 0.5, accuracy) }
+  }
+
+  private func write(_ id: String, seed: Int, rate: Double, _ accuracy: Double, status: String = "done") throws {
+    let folder = "\(root)/e/\(id)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let json: JSON = [
+      "name": "e", "runID": .string(id), "status": .string(status), "seed": .integer(seed),
+      "config": [
+        "name": "e", "seed": .integer(seed), "data": ["dataset": "digits"], "models": ["main": ["architecture": "mlp"]],
+        "stages": [["train": ["epochs": 2, "rate": .number(rate)]], ["evaluate": ["split": "test"], "label": "test"]],
+      ], "stages": [], "metrics": ["test.accuracy": .number(accuracy), "test.loss": .number(1 - accuracy)],
+    ]
+    try json.written(pretty: true).write(toFile: folder + "/result.json", atomically: true, encoding: .utf8)
+  }
+
+  private func compare(_ metrics: [String] = [], where conditions: [String] = [], sort: String? = nil) throws -> Comparison {
+    try Comparison(folders: [root], metrics: metrics, conditions: conditions, sort: sort)
+  }
+
+  private func rows(_ comparison: Comparison) throws -> [JSON] {
+    try #require(try JSON.parse(comparison.text(.json), dialect: .strict).array)
+  }
+
+  @Test("runs that differ in their seed alone are one row: mean and sample standard deviation")
+  func groups() throws {
+    let rows = try rows(compare())
+    #expect(rows.count == 2)
+    let a = try #require(rows.first { $0["runs"]?.array?.count == 3 }?["metrics"]?["test.accuracy"])
+    #expect(abs((a["mean"]?.double ?? 0) - 0.93) < 1e-12)
+    #expect(abs((a["sd"]?.double ?? 0) - 0.0013.squareRoot()) < 1e-12)
+    #expect(a["n"] == 3)
+    #expect(rows.compactMap { $0["differences"]?["stages.0.train.rate"]?.string }.sorted() == ["0.1", "0.5"])
+    #expect(rows[0]["metrics"]?["test.loss"] == nil, "accuracies alone, unless asked for")
+  }
+
+  @Test("a run found twice counts once")
+  func twice() throws {
+    let comparison = try Comparison(folders: [root, root + "/e/a1", root + "/e"], metrics: [], conditions: [], sort: nil)
+    #expect(try rows(comparison).compactMap { $0["runs"]?.array?.count }.sorted() == [2, 3])
+  }
+
+  @Test("tables and Markdown show mean ± deviation in per cent, CSV bare numbers with a header")
+  func formats() throws {
+    let comparison = try compare()
+    #expect(comparison.text(.table).contains("93.00 ± 3.61 %"))
+    #expect(comparison.text(.markdown).contains("| 93.00 ± 3.61 % |"))
+    #expect(comparison.text(.markdown).split(separator: "\n").count == 4)
+    let csv = comparison.text(.csv).split(separator: "\n").map(String.init)
+    #expect(csv.count == 3 && csv[0].hasPrefix("experiment,runs,seeds,"))
+    #expect(csv[0].hasSuffix("test.accuracy,test.accuracy sd"))
+    #expect(csv.contains { $0.contains("a1 a2 a3,3,") })
+  }
+
+  @Test("--metric takes globs, and lists what there is when none fits")
+  func metrics() throws {
+    #expect(try rows(compare(["*.loss"])).allSatisfy { $0["metrics"]?.members?.map(\.key) == ["test.loss"] })
+    let error = try #require(throws: RunError.self) { try compare(["nothing.*"]) }
+    #expect(error.description.contains("no metric fits nothing.*; there are: test.accuracy, test.loss"))
+  }
+
+  @Test("--sort puts the largest mean first")
+  func sorted() throws {
+    func order(_ sort: String) throws -> [Int?] { try rows(compare(["*"], sort: sort)).map { $0["runs"]?.array?.count } }
+    #expect(try order("test.accuracy") == [3, 2])
+    #expect(try order("test.loss") == [2, 3])
+    let error = try #require(throws: RunError.self) { try compare(sort: "x") }
+    #expect(error.description.contains("--sort x: not among the metrics shown"))
+  }
+
+  @Test("--where keeps runs with that value: by path, label, shorthand, or \"model\" for the only one")
+  func conditions() throws {
+    func counts(_ conditions: String...) throws -> [Int] {
+      try rows(compare(where: conditions)).compactMap { $0["runs"]?.array?.count }.sorted()
+    }
+    #expect(try counts("stages.0.train.rate=0.5") == [2])
+    #expect(try counts("stages.train.rate=5e-1") == [2])
+    #expect(try counts("seed=1") == [1, 1])
+    #expect(try counts("data=digits", "seed=3") == [1])
+    #expect(try counts("model.architecture=mlp", "models.main=mlp") == [2, 3])
+  }
+
+  @Test("--where that no run fulfils says whether it is the key or the value")
+  func refusedConditions() throws {
+    func sentence(_ condition: String) throws -> String {
+      try #require(throws: RunError.self) { try compare(where: [condition]) }.description
+    }
+    #expect(try sentence("seed=9").contains("no run has this value; there are: 1, 2, 3"))
+    #expect(try sentence("sede=1").contains("no run's configuration has a value at sede"))
+    #expect(try sentence("seed").contains("expected path=value"))
+  }
+
+  @Test("broken, foreign and diverged results are left out and named")
+  func broken() throws {
+    try write("c1", seed: 1, rate: 0.1, 0.1, status: "diverged")
+    for (name, text) in [("broken", "{ \"name\": \"e\", "), ("foreign", "{ \"answer\": 42 }"), ("empty", "")] {
+      try FileManager.default.createDirectory(atPath: "\(root)/\(name)", withIntermediateDirectories: true)
+      try text.write(toFile: "\(root)/\(name)/result.json", atomically: true, encoding: .utf8)
+    }
+    let comparison = try compare()
+    #expect(try rows(comparison).count == 2)
+    #expect(comparison.notes.count == 4)
+    for part in ["c1/result.json: left out, its status is diverged", "broken/result.json: left out: ", "foreign/result.json: left out: it is no run's result"] {
+      #expect(comparison.notes.contains { $0.contains(part) }, "\(comparison.notes)")
+    }
+  }
+
+  @Test("folders that are missing or hold no runs are said so")
+  func empty() throws {
+    func sentence(_ folder: String) throws -> String {
+      try #require(throws: RunError.self) { try Comparison(folders: [folder], metrics: [], conditions: [], sort: nil) }.description
+    }
+    #expect(try sentence(lab.folder + "/nowhere").contains("nowhere: no such folder"))
+    try FileManager.default.createDirectory(atPath: lab.folder + "/none", withIntermediateDirectories: true)
+    #expect(try sentence(lab.folder + "/none").contains("none: no finished runs here"))
+  }
+
+  @Test("what a run writes can be compared")
+  func real() throws {
+    let text = lab.text("\"model\": \"mlp\"", "{ \"train\": { \"epochs\": 1 } }, { \"evaluate\": {}, \"label\": \"test\" }")
+    for seed in [1, 2] as [UInt64] { _ = try lab.run(text, seed: seed) }
+    let rows = try rows(Comparison(folders: [lab.folder], metrics: [], conditions: ["name=lab"], sort: nil))
+    #expect(rows.count == 1 && rows[0]["metrics"]?["test.accuracy"]?["n"] == 2)
+  }
+}
