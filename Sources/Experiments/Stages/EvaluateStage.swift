@@ -81,10 +81,6 @@ public struct PredictStage: EnsembleStage, MeasuringStage {
     output.map { [$0] } ?? models.map { "\($0)-\(label).npy" }
   }
 
-  public func outputPaths(label: String, models: [String]) -> [String] {
-    output.map { [$0] } ?? models.map { "\($0)-\(label).npy" }
-  }
-
   public func check(
     _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
     _ report: inout Report
