@@ -338,34 +338,31 @@ ATTRIBUTES static uint64_t NAME(quantizeRows)(size_t rows, size_t n, const float
     // A last, overlapping block of eight instead of a tail: patches are rarely multiples of eight.
     float scale = range;
     if (range == 0) {
-      float m8[8] = {0};
-      for (size_t j = 0; j < whole; j += 8)
-        for (int l = 0; l < 8; l++) {
-          float a = __builtin_fabsf(x[j + l]);
-          m8[l] = a > m8[l] ? a : m8[l];
-        }
-      if (n >= 8)
-        for (int l = 0; l < 8; l++) {
-          float a = __builtin_fabsf(x[n - 8 + l]);
-          m8[l] = a > m8[l] ? a : m8[l];
-        }
-      else
+      scale = 0;
+      if (n >= 8) {
+        Eight most = __builtin_elementwise_abs(*(const Eight *)(x + n - 8));
+        for (size_t j = 0; j < whole; j += 8)
+          most = __builtin_elementwise_max(most, __builtin_elementwise_abs(*(const Eight *)(x + j)));
+        float m[8];
+        *(Eight *)m = most;
+        for (int l = 0; l < 4; l++) m[l] = m[l + 4] > m[l] ? m[l + 4] : m[l];
+        for (int l = 0; l < 2; l++) m[l] = m[l + 2] > m[l] ? m[l + 2] : m[l];
+        scale = m[1] > m[0] ? m[1] : m[0];
+      } else
         for (size_t j = 0; j < n; j++) {
           float a = __builtin_fabsf(x[j]);
-          m8[0] = a > m8[0] ? a : m8[0];
+          scale = a > scale ? a : scale;
         }
-      for (int l = 0; l < 4; l++) m8[l] = m8[l + 4] > m8[l] ? m8[l + 4] : m8[l];
-      for (int l = 0; l < 2; l++) m8[l] = m8[l + 2] > m8[l] ? m8[l + 2] : m8[l];
-      scale = m8[1] > m8[0] ? m8[1] : m8[0];
     }
     scales[r] = scale;
     const float inverse = scale > 0x1p-100f ? up / scale : 0.f;
     if (levels > 0 && range == 0) {
-      for (size_t j = 0; j < whole; j += 8)
-        for (int l = 0; l < 8; l++) q[j + l] = ((x[j + l] * inverse + MAGIC) - MAGIC) * down;
-      if (n >= 8)
-        for (int l = 0; l < 8; l++) q[n - 8 + l] = ((x[n - 8 + l] * inverse + MAGIC) - MAGIC) * down;
-      else
+      if (n >= 8) {
+        const Eight last = ((*(const Eight *)(x + n - 8) * inverse + MAGIC) - MAGIC) * down;
+        for (size_t j = 0; j < whole; j += 8)
+          *(Eight *)(q + j) = ((*(const Eight *)(x + j) * inverse + MAGIC) - MAGIC) * down;
+        *(Eight *)(q + n - 8) = last;
+      } else
         for (size_t j = 0; j < n; j++) q[j] = ((x[j] * inverse + MAGIC) - MAGIC) * down;
     } else if (range == 0)
       for (size_t j = 0; j < n; j++) q[j] = x[j] * inverse;

@@ -8,6 +8,9 @@
 // Rounds half to even without a rounding instruction, for |x| < 2^22.
 #define MAGIC 12582912.f
 
+// Eight floats anywhere in memory.
+typedef float Eight __attribute__((vector_size(32), aligned(4), may_alias));
+
 INLINE float asFloat(uint32_t u) { float f; memcpy(&f, &u, 4); return f; }
 INLINE uint32_t asBits(float f) { uint32_t u; memcpy(&u, &f, 4); return u; }
 

@@ -5,10 +5,24 @@ extension CrossbarArray {
   /// Vectors that are converted, multiplied and converted back together: their partial sums stay in the cache.
   static let readBlock = 256
 
+  /// From this many vectors on a read packs the weights of each strip once and multiplies them in registers: a BLAS call
+  /// for one strip would spend its time packing.
+  static let packedRows = 64
+
+  /// Floats of all strips' packed weights.
+  private func panelFloats(isForward: Bool) -> Int {
+    let (from, to) = isForward ? (inputs, outputs) : (outputs, inputs)
+    let strip = isForward ? parameters.rows : parameters.columns
+    return stride(from: 0, to: from, by: strip).reduce(0) {
+      $0 + Int(kernels.panelFloats(Int32(min(strip, from - $1)), Int32(to)))
+    }
+  }
+
   public func scratchFloats(rows: Int) -> Int {
     let block = min(rows, Self.readBlock)
     // Converted vectors, their scales and one strip's partial sums, for either direction.
-    return block * (inputs + outputs + max(inputs, outputs)) + block + 64
+    let vectors = block * (inputs + outputs + max(inputs, outputs)) + block + 64
+    return vectors + (rows >= Self.packedRows ? max(panelFloats(isForward: true), panelFloats(isForward: false)) : 0)
   }
 
   public func needsCalibration(training: Bool) -> Bool {
@@ -68,6 +82,19 @@ extension CrossbarArray {
     if context.calibrating && adcLevels > 0 {
       calibrate(x, ldx, rows, from: from, to: to, weights, strip, isForward, dacLevels, fixedInput, context.scratch)
     }
+    let panels = partial + min(rows, Self.readBlock) * max(inputs, outputs)
+    let packs = adcLevels > 0 && rows >= Self.packedRows
+    if packs {
+      var panel = panels
+      for line in stride(from: 0, to: from, by: strip) {
+        let lines = min(strip, from - line)
+        // B[line][j]: W[j, line] forward, W[line, j] backward.
+        kernels.packPanels(
+          Int32(lines), Int32(to), weights + (isForward ? line : line * inputs), isForward ? 1 : inputs,
+          isForward ? inputs : 1, nil, panel)
+        panel += Int(kernels.panelFloats(Int32(lines), Int32(to)))
+      }
+    }
     var done = 0
     while done < rows {
       let n = min(Self.readBlock, rows - done)
@@ -81,9 +108,16 @@ extension CrossbarArray {
       } else {
         let step = (isForward ? forwardRange : backwardRange) / adcLevels
         var line = 0
+        var panel = panels
         while line < from {
           let lines = min(strip, from - line)
-          product(converted, from, n, line, lines, from, partial, to, to, weights, isForward)
+          if packs {
+            kernels.multiplyPanels(
+              Int32(n), converted + line, from, 1, Int32(lines), 0, panel, Int32(to), partial, to, Int32(to))
+            panel += Int(kernels.panelFloats(Int32(lines), Int32(to)))
+          } else {
+            product(converted, from, n, line, lines, from, partial, to, to, weights, isForward)
+          }
           counter.pointee.adcClips += kernels.accumulateConverted(
             n, to, partial, to, scales, step, adcLevels, line == 0 ? 1 : 0, target, ldy)
           line += lines

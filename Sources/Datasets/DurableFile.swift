@@ -74,7 +74,9 @@ public enum DurableFile {
     return try removeStale(in: folder) { found in
       guard found.hasPrefix(stem) else { return false }
       let numbers = found.dropFirst(stem.count).dropLast(temporarySuffix.count).split(separator: "-")
-      guard numbers.count == 2, let process = Int32(numbers[0]), Int(numbers[1]) != nil, process > 0 else { return false }
+      guard numbers.count == 2, let process = Int32(numbers[0]), Int(numbers[1]) != nil, process > 0 else {
+        return false
+      }
       return process != getpid() && kill(process, 0) != 0 && errno == ESRCH
     }
   }

@@ -90,12 +90,16 @@ public final class DurableFileWriter {
   public func commit() throws {
     guard descriptor >= 0 else { throw DataError("\(path): cannot be committed twice") }
     try flush()
-    guard retryingOnInterrupt({ fsync(descriptor) }) == 0 else { throw failure("cannot be made durable (fsync)", errno) }
+    guard retryingOnInterrupt({ fsync(descriptor) }) == 0 else {
+      throw failure("cannot be made durable (fsync)", errno)
+    }
     let closed = close(descriptor)
     descriptor = -1
     // Linux has closed the descriptor even when a signal came; the bytes are safe since the fsync.
     guard closed == 0 || errno == EINTR else { throw failure("cannot be closed", errno) }
-    guard retryingOnInterrupt({ rename(temporary, path) }) == 0 else { throw failure("cannot get its name (rename)", errno) }
+    guard retryingOnInterrupt({ rename(temporary, path) }) == 0 else {
+      throw failure("cannot get its name (rename)", errno)
+    }
     try DurableFile.synchronizeFolder(folder, for: path)
   }
 

@@ -61,7 +61,7 @@ public enum FileBytes {
 }
 
 /// Repeats a system call while a signal interrupts it.
-func retryingOnInterrupt<T: SignedInteger>(_ call: () -> T) -> T {
+package func retryingOnInterrupt<T: SignedInteger>(_ call: () -> T) -> T {
   while true {
     let result = call()
     if result >= 0 || errno != EINTR { return result }

@@ -6,9 +6,9 @@ import Testing
 struct CrashMemoryTests {
   @Test("VGG-16 on 32×32 images trains at batch 64 in less than 2.5 GB")
   func vgg16() throws {
-    let laboratory = try Laboratory()
+    let laboratory = try CrashLaboratory()
     for (part, count) in [("big", 128), ("few", 16)] {
-      try Laboratory.writeImages("\(laboratory.folder)/\(part)", count: count, shape: [32, 32, 3], classes: 10)
+      try CrashLaboratory.writeImages("\(laboratory.folder)/\(part)", count: count, shape: [32, 32, 3], classes: 10)
     }
     let config = laboratory.folder + "/vgg16.json"
     try DurableFile.write(

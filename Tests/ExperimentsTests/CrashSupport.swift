@@ -48,7 +48,8 @@ final class EngineProcess {
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_addopen(&actions, 1, environment["STDOUT"] ?? logs + ".out", O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    posix_spawn_file_actions_addopen(
+      &actions, 1, environment["STDOUT"] ?? logs + ".out", O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     posix_spawn_file_actions_addopen(&actions, 2, logs + ".err", O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     // The threads of a test run have signals blocked; the engine must not inherit that.
     var attributes = posix_spawnattr_t()
@@ -85,7 +86,8 @@ final class EngineProcess {
     while wait4(pid, &status, 0, &usage) < 0 && errno == EINTR {}
     func text(_ name: String) -> String { String(decoding: (try? FileBytes.read(logs + name)) ?? [], as: UTF8.self) }
     let result = Ended(
-      status: status & 0x7F == 0 ? status >> 8 & 0xFF : nil, signal: status & 0x7F, output: text(".out"), errors: text(".err"),
+      status: status & 0x7F == 0 ? status >> 8 & 0xFF : nil, signal: status & 0x7F, output: text(".out"),
+      errors: text(".err"),
       memory: usage.ru_maxrss * 1024)
     ended = result
     return result
@@ -100,7 +102,7 @@ final class EngineProcess {
 }
 
 /// A temporary folder with a small but complete experiment: two models, every kind of stage, two epochs.
-final class Laboratory: Sendable {
+final class CrashLaboratory: Sendable {
   let folder: String
   /// The configuration.
   var config: String { folder + "/tiny.json" }
@@ -169,7 +171,8 @@ final class Laboratory: Sendable {
   }
 
   /// Runs the experiment in `<folder>/<name>`.
-  func run(_ name: String, _ more: [String] = [], tracer: [String] = [], threads: Int = 1) throws -> EngineProcess.Ended {
+  func run(_ name: String, _ more: [String] = [], tracer: [String] = [], threads: Int = 1) throws -> EngineProcess.Ended
+  {
     try EngineProcess.run(
       arguments("\(folder)/\(name)", more, threads: threads), tracer: tracer, logs: "\(folder)/\(name)")
   }
@@ -194,6 +197,17 @@ struct RunFiles: Equatable {
     }
     if let bytes = files["result.json"] { files["result.json"] = try Self.withoutTimes(bytes) }
     files["timings.csv"] = files["timings.csv"].map { _ in [] }
+    let checkpoint = "state/checkpoint.safetensors"
+    if let bytes = files[checkpoint] {
+      files[checkpoint] = try Self.withoutTimes(checkpoint: bytes, folder + "/" + checkpoint)
+    }
+  }
+
+  /// A checkpoint (a run that diverged keeps its last): progress without times, and the tensors' data.
+  private static func withoutTimes(checkpoint bytes: [UInt8], _ path: String) throws -> [UInt8] {
+    let progress = Array(try #require(try Safetensors.read(path).metadata["progress"]).utf8)
+    let headerLength = bytes[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+    return try withoutTimes(progress) + bytes[(8 + headerLength)...]
   }
 
   private static func withoutTimes(_ bytes: [UInt8]) throws -> [UInt8] {

@@ -28,7 +28,8 @@ enum Gnuplot {
   /// - Throws: `DataError` when a file cannot be written.
   static func draw(_ figures: [Figure], into folder: String) throws -> String? {
     for figure in figures {
-      try CSVText.write(["line", "x", "y"], figure.lines.flatMap { l in l.points.map { [l.title, "\($0.x)", "\($0.y)"] } },
+      try CSVText.write(
+        ["line", "x", "y"], figure.lines.flatMap { l in l.points.map { [l.title, "\($0.x)", "\($0.y)"] } },
         to: "\(folder)/\(figure.name).csv")
       let text = script(figure)
       try DurableFile.write(text, to: "\(folder)/\(figure.name).gp")
@@ -80,7 +81,8 @@ enum Gnuplot {
     Task.detached {
       do {
         let result = try await Subprocess.run(
-          .name("gnuplot"), arguments: [path.hasPrefix("-") ? "./" + path : path], input: .none, output: .bytes(limit: 64 << 20),
+          .name("gnuplot"), arguments: [path.hasPrefix("-") ? "./" + path : path], input: .none,
+          output: .bytes(limit: 64 << 20),
           error: .string(limit: 1 << 16, encoding: UTF8.self))
         if case .exited(0) = result.terminationStatus {
           box.result = .success(result.standardOutput)
@@ -118,7 +120,9 @@ enum TrainingFigures {
           lines.append(
             Figure.Line(
               title: stage + who,
-              points: s.values.enumerated().filter(\.element.isFinite).map { (Double($0.offset + 1), scale * $0.element) },
+              points: s.values.enumerated().filter(\.element.isFinite).map {
+                (Double($0.offset + 1), scale * $0.element)
+              },
               isDashed: part == "train", colour: i))
         }
       }

@@ -83,7 +83,9 @@ public final class Run {
   /// - Throws: `DataError` when the folder cannot be made or read.
   func outputPath(_ path: String) throws -> String {
     let full = path.hasPrefix("/") ? path : folder.file(path)
-    if let slash = full.lastIndex(of: "/"), slash > full.startIndex { try DurableFile.makeFolders(String(full[..<slash])) }
+    if let slash = full.lastIndex(of: "/"), slash > full.startIndex {
+      try DurableFile.makeFolders(String(full[..<slash]))
+    }
     try DurableFile.removeStale(of: full)
     return full
   }
@@ -120,7 +122,8 @@ public final class Run {
       try DurableFile.write(result.written(pretty: true) + "\n", to: folder.file("result.json"))
       return .diverged(
         divergence.description
-          + (folder.exists("state/checkpoint.safetensors") ? ". The last checkpoint is kept in \(folder.file("state"))" : ""),
+          + (folder.exists("state/checkpoint.safetensors")
+            ? ". The last checkpoint is kept in \(folder.file("state"))" : ""),
         result)
     }
     progress.end()
@@ -148,7 +151,8 @@ public final class Run {
       return .done(result, already: true)
     case "diverged":
       return .diverged(
-        (result["message"]?.string ?? "training diverged") + " (found in \(folder.path); --force runs it again)", result)
+        (result["message"]?.string ?? "training diverged") + " (found in \(folder.path); --force runs it again)", result
+      )
     default: return nil
     }
   }
@@ -206,7 +210,9 @@ public final class Run {
     for (i, stage) in configuration.stages.enumerated() {
       if stage.body.needsModel {
         let chosen = stage.models.map { names in names.compactMap { n in known.first { $0.name == n } } } ?? known
-        for m in chosen where !m.isEnsemble || stage.body is any EnsembleStage { units.append(Unit(stage: i, model: m.name)) }
+        for m in chosen where !m.isEnsemble || stage.body is any EnsembleStage {
+          units.append(Unit(stage: i, model: m.name))
+        }
       } else {
         units.append(Unit(stage: i, model: nil))
       }
@@ -242,7 +248,9 @@ public final class Run {
   }
 
   func addTiming(_ name: String, _ seconds: Double) {
-    if let i = checkpoint.timings.firstIndex(where: { $0.name == name }) { checkpoint.timings[i].seconds += seconds } else {
+    if let i = checkpoint.timings.firstIndex(where: { $0.name == name }) {
+      checkpoint.timings[i].seconds += seconds
+    } else {
       checkpoint.timings.append((name, seconds))
     }
   }
@@ -263,12 +271,15 @@ public final class Run {
     }
     for (name, tensors) in saved.models {
       guard let model = models.first(where: { $0.name == name })?.model else {
-        throw RunError("\(folder.path): the checkpoint holds a model \(name) that the configuration does not; --force starts over")
+        throw RunError(
+          "\(folder.path): the checkpoint holds a model \(name) that the configuration does not; --force starts over")
       }
       try model.restore(Dictionary(tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { a, _ in a }))
     }
     checkpoint = saved
-    progress.say("resuming \(folder.path) after \(saved.unitsDone) stages" + (saved.epochsDone > 0 ? ", \(saved.epochsDone) epochs" : ""))
+    progress.say(
+      "resuming \(folder.path) after \(saved.unitsDone) stages"
+        + (saved.epochsDone > 0 ? ", \(saved.epochsDone) epochs" : ""))
   }
 
   // MARK: Models and data
@@ -296,7 +307,9 @@ public final class Run {
 
   /// A digital model of the same network and values.
   func copy(of original: RunModel) throws -> Model {
-    guard let source = original.model else { throw RunError("model \(original.name) is an ensemble and cannot be copied") }
+    guard let source = original.model else {
+      throw RunError("model \(original.name) is an ensemble and cannot be copied")
+    }
     var network = original.configuration
     while let from = network.from, let base = models.first(where: { $0.name == from }) { network = base.configuration }
     let copy = try network.make(input: source.inputShape, classes: source.output.shape.count)
@@ -353,7 +366,10 @@ public final class Run {
     var json = JSON.object([
       ("name", .string(configuration.name)), ("runID", .string(id)), ("status", .string(status)),
       ("seed", .integer(Int(clamping: configuration.seed))), ("version", .string(engineVersion)), ("config", resolved),
-      ("stages", .array(checkpoint.results.map(\.json) + (status == "done" ? [] : [checkpoint.current?.json].compactMap { $0 }))),
+      (
+        "stages",
+        .array(checkpoint.results.map(\.json) + (status == "done" ? [] : [checkpoint.current?.json].compactMap { $0 }))
+      ),
       ("metrics", .object(metrics.map { ($0.name, .number($0.value)) })),
       ("machine", Machine.description(threads: options.threads)),
       ("timings", .object(checkpoint.timings.map { ($0.name, .number(($0.seconds * 1000).rounded() / 1000)) })),

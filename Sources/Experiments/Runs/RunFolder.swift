@@ -53,7 +53,7 @@ public final class RunFolder {
     var warning: String?
     for attempt in 0... {
       try DurableFile.makeFolders(file("state"))
-      let opened = open(file("state/lock"), O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+      let opened = retryingOnInterrupt { open(file("state/lock"), O_CREAT | O_RDWR | O_CLOEXEC, 0o644) }
       guard opened >= 0 else {
         // The process that held it has just finished and removed the folder.
         let code = errno
@@ -61,7 +61,7 @@ public final class RunFolder {
         rmdir(file("state"))
         throw RunError("\(file("state/lock")): cannot be created: \(String(cString: strerror(code)))")
       }
-      if flock(opened, LOCK_EX | LOCK_NB) != 0 {
+      if retryingOnInterrupt({ flock(opened, LOCK_EX | LOCK_NB) }) != 0 {
         let code = errno
         guard code == ENOLCK || code == ENOSYS || code == EOPNOTSUPP else {
           close(opened)

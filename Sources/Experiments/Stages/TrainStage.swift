@@ -180,6 +180,9 @@ public struct TrainStage: MeasuringStage {
       for p in node.layer.parameters where (0..<p.count).contains(where: { !p.values[$0].isFinite }) {
         return "the \(p.name) of layer \(node.name)"
       }
+      for b in node.layer.buffers where (0..<b.parameter.count).contains(where: { !b.parameter.values[$0].isFinite }) {
+        return "the \(b.name) of layer \(node.name)"
+      }
     }
     return nil
   }
