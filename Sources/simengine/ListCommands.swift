@@ -16,11 +16,15 @@ struct ListCommand: ParsableCommand {
 struct DescribeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "describe",
-    abstract: "Describes a model (layers, shapes, parameters, MACs), data set, device, hardware, stage, layer, or a configuration's models.")
+    abstract:
+      "Describes a model (layers, shapes, parameters, MACs), data set, device, hardware, stage, layer, or a configuration's models."
+  )
 
   @Argument(help: "A name that `simengine list` shows, or a configuration file.")
   var name: String
-  @Option(name: .long, parsing: .singleValue, help: ArgumentHelp("Changes an option: width=2, or a key of the file.", valueName: "path=value"))
+  @Option(
+    name: .long, parsing: .singleValue,
+    help: ArgumentHelp("Changes an option: width=2, or a key of the file.", valueName: "path=value"))
   var set: [String] = []
 
   func run() throws {
@@ -35,7 +39,8 @@ struct DataCommand: ParsableCommand {
 }
 
 struct DataList: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "list", abstract: "Names, sizes, licences, whether they are here.")
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "Names, sizes, licences, whether they are here.")
   func run() throws { print(DataReport.list()) }
 }
 
@@ -78,9 +83,12 @@ struct CompareCommand: ParsableCommand {
 
   @Argument(help: "Runs, or folders that hold runs.", completion: .directory)
   var folders: [String] = ["Results"]
-  @Option(name: .long, parsing: .singleValue, help: "Metrics (globs), such as '*.accuracy'; all accuracies if left out.")
+  @Option(
+    name: .long, parsing: .singleValue, help: "Metrics (globs), such as '*.accuracy'; all accuracies if left out.")
   var metric: [String] = []
-  @Option(name: .customLong("where"), parsing: .singleValue, help: ArgumentHelp("Only runs whose configuration has this value.", valueName: "path=value"))
+  @Option(
+    name: .customLong("where"), parsing: .singleValue,
+    help: ArgumentHelp("Only runs whose configuration has this value.", valueName: "path=value"))
   var conditions: [String] = []
   @Option(help: "Sorts by a metric, the largest first.")
   var sort: String?

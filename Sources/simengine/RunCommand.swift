@@ -13,7 +13,9 @@ struct RunCommand: ParsableCommand {
 
   @Argument(help: "Configuration files, run one after the other.", completion: .file(extensions: ["json"]))
   var configs: [String]
-  @Option(name: .long, parsing: .singleValue, help: ArgumentHelp("Changes a key: stages.train.epochs=5.", valueName: "path=value"))
+  @Option(
+    name: .long, parsing: .singleValue,
+    help: ArgumentHelp("Changes a key: stages.train.epochs=5.", valueName: "path=value"))
   var set: [String] = []
   @Option(parsing: .unconditional, help: "Replaces the configuration's seed.")
   var seed: Int?
@@ -36,7 +38,9 @@ struct RunCommand: ParsableCommand {
     if output != nil && configs.count > 1 {
       throw ValidationError("--output is one run's folder, but \(configs.count) configurations were given")
     }
-    if resume && force { throw ValidationError("--resume goes on with a run, --force starts it over: give one of the two") }
+    if resume && force {
+      throw ValidationError("--resume goes on with a run, --force starts it over: give one of the two")
+    }
   }
 
   func run() throws {
@@ -60,7 +64,9 @@ struct RunCommand: ParsableCommand {
     do {
       switch try run.run() {
       case .done(let result, let already):
-        if json { print(result.written(pretty: true)) } else if !quiet {
+        if json {
+          print(result.written(pretty: true))
+        } else if !quiet {
           if already { Main.complain("\(run.folder.path): already finished; --force runs it again") }
           print(ResultTable.text(result, folder: run.folder.path))
         }
@@ -85,7 +91,8 @@ struct ValidateCommand: ParsableCommand {
 
   @Argument(help: "Configuration files.", completion: .file(extensions: ["json"]))
   var configs: [String]
-  @Option(name: .long, parsing: .singleValue, help: ArgumentHelp("Changes a key before checking.", valueName: "path=value"))
+  @Option(
+    name: .long, parsing: .singleValue, help: ArgumentHelp("Changes a key before checking.", valueName: "path=value"))
   var set: [String] = []
   @Flag(help: "Prints the configuration with every default written out.")
   var resolved = false

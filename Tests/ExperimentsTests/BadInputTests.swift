@@ -32,7 +32,10 @@ struct BadInputTests {
   static let mistakes: [Mistake] = [
     Mistake(
       what: "a typo in a stage's key", model: mlp, stages: "{ \"train\": { \"epoch\": 1 } }",
-      expected: ["c.json:1:", "stages.0.train.epoch: unknown key", "^^^^^^^ did you mean \"epochs\" (whole number, 1 … 1000000)?"]),
+      expected: [
+        "c.json:1:", "stages.0.train.epoch: unknown key",
+        "^^^^^^^ did you mean \"epochs\" (whole number, 1 … 1000000)?",
+      ]),
     Mistake(
       what: "a key in the wrong place", model: mlp, stages: "{ \"train\": { \"learningRate\": 1 } }",
       expected: ["stages.0.train.learningRate: unknown key", "belongs inside `optimizer`"]),
@@ -52,7 +55,8 @@ struct BadInputTests {
       what: "an architecture nobody knows", model: "\"model\": \"lenet\"", stages: train,
       expected: ["model.architecture: found \"lenet\"", "did you mean \"lenet5\"?"]),
     Mistake(
-      what: "R_on not below R_off", model: crossbar(", \"device\": { \"onResistance\": 1e6, \"offResistance\": 1e5 }"), stages: train,
+      what: "R_on not below R_off", model: crossbar(", \"device\": { \"onResistance\": 1e6, \"offResistance\": 1e5 }"),
+      stages: train,
       expected: ["model.hardware.device.onResistance: 1e6 ohm is not below offResistance, 1e5 ohm"]),
     Mistake(
       what: "momentum of an array that updates itself", model: crossbar(""),
@@ -68,13 +72,16 @@ struct BadInputTests {
       expected: ["stages.0.train.optimizer.momentum", "layer fc2 of model main learns by outer products"]),
     Mistake(
       what: "momentum of a mapped copy", model: mlp,
-      stages: "{ \"map\": { \"hardware\": \"crossbar\" }, \"as\": \"x\" }, { \"train\": { \"optimizer\": { \"momentum\": 0.9 } }, \"models\": [\"x\"] }",
+      stages:
+        "{ \"map\": { \"hardware\": \"crossbar\" }, \"as\": \"x\" }, { \"train\": { \"optimizer\": { \"momentum\": 0.9 } }, \"models\": [\"x\"] }",
       expected: ["stages.1.train.optimizer.momentum", "model x learns by outer products"]),
     Mistake(
-      what: "hardware for a layer that is not there", model: crossbar(", \"layers\": { \"fc9\": \"digital\" }"), stages: train,
+      what: "hardware for a layer that is not there", model: crossbar(", \"layers\": { \"fc9\": \"digital\" }"),
+      stages: train,
       expected: ["model.hardware.layers.fc9: no layer with weights is called that", "did you mean \"fc1\"?"]),
     Mistake(
-      what: "a typo in a layer's hardware", model: crossbar(", \"layers\": { \"fc1\": { \"rowz\": 3 } }"), stages: train,
+      what: "a typo in a layer's hardware", model: crossbar(", \"layers\": { \"fc1\": { \"rowz\": 3 } }"),
+      stages: train,
       expected: ["model.hardware.layers.fc1.rowz: unknown key", "did you mean \"rows\""]),
     Mistake(
       what: "a layer's hardware that is inconsistent with the rest",
@@ -94,25 +101,30 @@ struct BadInputTests {
       stages: "{ \"train\": {}, \"models\": [\"e\"] }",
       expected: ["stages.0.models.0: \"e\" is an ensemble, which train cannot work on", "a"]),
     Mistake(
-      what: "an ensemble before its members", model: "\"models\": { \"e\": { \"ensemble\": [\"a\"] }, \"a\": \"mlp\" }", stages: train,
+      what: "an ensemble before its members", model: "\"models\": { \"e\": { \"ensemble\": [\"a\"] }, \"a\": \"mlp\" }",
+      stages: train,
       expected: ["models.e.ensemble.0: \"a\" is named after this model", "put it first"]),
     Mistake(
       what: "a copy of nothing", model: "\"models\": { \"a\": \"mlp\", \"b\": { \"from\": \"aa\" } }", stages: train,
       expected: ["models.b.from: \"aa\" is no model"]),
     Mistake(
-      what: "a copy with initial weights", model: "\"models\": { \"a\": \"mlp\", \"b\": { \"from\": \"a\", \"initialWeights\": \"x.npy\" } }",
+      what: "a copy with initial weights",
+      model: "\"models\": { \"a\": \"mlp\", \"b\": { \"from\": \"a\", \"initialWeights\": \"x.npy\" } }",
       stages: train, expected: ["models.b.initialWeights: a copy of another model has no initial weights of its own"]),
     Mistake(
-      what: "two networks in one model", model: "\"model\": { \"architecture\": \"mlp\", \"layers\": [\"relu\"] }", stages: train,
+      what: "two networks in one model", model: "\"model\": { \"architecture\": \"mlp\", \"layers\": [\"relu\"] }",
+      stages: train,
       expected: ["model: names 2 networks", "exactly one of"]),
     Mistake(
       what: "\"as\" on a stage that makes nothing", model: mlp, stages: "{ \"evaluate\": {}, \"as\": \"x\" }",
       expected: ["stages.0.as: a stage of kind evaluate makes nothing to name"]),
     Mistake(
-      what: "\"as\" with a name that is taken", model: mlp, stages: "{ \"map\": { \"hardware\": \"digital\" }, \"as\": \"main\" }",
+      what: "\"as\" with a name that is taken", model: mlp,
+      stages: "{ \"map\": { \"hardware\": \"digital\" }, \"as\": \"main\" }",
       expected: ["stages.0.as: \"main\" is already a model"]),
     Mistake(
-      what: "\"as\" with a name that is no file", model: mlp, stages: "{ \"map\": { \"hardware\": \"digital\" }, \"as\": \"a/b\" }",
+      what: "\"as\" with a name that is no file", model: mlp,
+      stages: "{ \"map\": { \"hardware\": \"digital\" }, \"as\": \"a/b\" }",
       expected: ["stages.0.as: \"a/b\" cannot name a model", "no dots or slashes"]),
     Mistake(
       what: "\"as\" for two models", model: "\"models\": { \"a\": \"mlp\", \"b\": \"mlp\" }",
@@ -120,19 +132,23 @@ struct BadInputTests {
       expected: ["stages.0.as: names one model, but the stage works on 2", "give \"models\""]),
     Mistake(
       what: "labels that collide", model: mlp,
-      stages: "{ \"evaluate\": {}, \"label\": \"a\" }, { \"evaluate\": {}, \"label\": \"a-2\" }, { \"evaluate\": {}, \"label\": \"a\" }",
+      stages:
+        "{ \"evaluate\": {}, \"label\": \"a\" }, { \"evaluate\": {}, \"label\": \"a-2\" }, { \"evaluate\": {}, \"label\": \"a\" }",
       expected: ["stages.2.label: \"a-2\" already names another stage"]),
     Mistake(
-      what: "an output that leaves the run's folder", model: mlp, stages: "{ \"predict\": { \"output\": \"../x.npy\" } }",
+      what: "an output that leaves the run's folder", model: mlp,
+      stages: "{ \"predict\": { \"output\": \"../x.npy\" } }",
       expected: ["stages.0.predict: \"../x.npy\" leaves the run's folder"]),
     Mistake(
       what: "an output over the run's own file", model: mlp, stages: "{ \"predict\": { \"output\": \"result.json\" } }",
       expected: ["stages.0.predict: \"result.json\" is written by the run itself"]),
     Mistake(
-      what: "one output of two stages", model: mlp, stages: "{ \"predict\": { \"output\": \"o\" } }, { \"export\": { \"output\": \"o\" } }",
+      what: "one output of two stages", model: mlp,
+      stages: "{ \"predict\": { \"output\": \"o\" } }, { \"export\": { \"output\": \"o\" } }",
       expected: ["stages.1.export: \"o\" is written by stage predict too"]),
     Mistake(
-      what: "a validation part that is not there", model: mlp, stages: "{ \"evaluate\": { \"split\": \"validation\" } }",
+      what: "a validation part that is not there", model: mlp,
+      stages: "{ \"evaluate\": { \"split\": \"validation\" } }",
       expected: ["stages.0.evaluate.split: the data have no validation part", "\"validation\": 0.1"]),
     Mistake(
       what: "a data set nobody named", model: mlp, stages: "{ \"evaluate\": {}, \"dataset\": \"d\" }",
@@ -145,33 +161,42 @@ struct BadInputTests {
       what: "an architecture too large for the images", model: "\"model\": \"lenet5\"", stages: train,
       expected: ["model: layer conv2: a 5×5 kernel does not fit into 4×4×6"]),
     Mistake(
-      what: "a last layer that does not give the classes", model: layers("{ \"kind\": \"linear\", \"outputs\": 9 }"), stages: train,
+      what: "a last layer that does not give the classes", model: layers("{ \"kind\": \"linear\", \"outputs\": 9 }"),
+      stages: train,
       expected: ["model.layers: layer fc1: gives 9 values as the last layer, the data have 4 classes"]),
     Mistake(
       what: "a branch whose shapes cannot be joined",
       model: layers(
-        "{ \"kind\": \"branch\", \"branches\": [[{ \"kind\": \"conv2d\", \"outputs\": 2, \"kernel\": 3 }], [\"relu\"]] }, \(end)"),
+        "{ \"kind\": \"branch\", \"branches\": [[{ \"kind\": \"conv2d\", \"outputs\": 2, \"kernel\": 3 }], [\"relu\"]] }, \(end)"
+      ),
       stages: train, expected: ["model.layers: layer branch1: branches of shapes 6×6×2, 8×8×1 cannot be joined"]),
     Mistake(
       what: "a residual block that changes the shape",
       model: layers(
-        "{ \"kind\": \"residual\", \"layers\": [{ \"kind\": \"conv2d\", \"outputs\": 2, \"kernel\": 3, \"padding\": 1 }] }, \(end)"),
+        "{ \"kind\": \"residual\", \"layers\": [{ \"kind\": \"conv2d\", \"outputs\": 2, \"kernel\": 3, \"padding\": 1 }] }, \(end)"
+      ),
       stages: train, expected: ["model.layers: layer block1.add: branches of shapes 8×8×2, 8×8×1 cannot be added"]),
     Mistake(
       what: "groups that do not divide the channels, in a layer inside a block",
       model: layers(
-        "{ \"kind\": \"residual\", \"layers\": [{ \"kind\": \"conv2d\", \"outputs\": 4, \"kernel\": 3, \"groups\": 3 }] }, \(end)"),
-      stages: train, expected: ["model.layers: layer block1.conv1: 1 channels and 4 outputs cannot be divided into 3 groups"]),
+        "{ \"kind\": \"residual\", \"layers\": [{ \"kind\": \"conv2d\", \"outputs\": 4, \"kernel\": 3, \"groups\": 3 }] }, \(end)"
+      ),
+      stages: train,
+      expected: ["model.layers: layer block1.conv1: 1 channels and 4 outputs cannot be divided into 3 groups"]),
     Mistake(
       what: "two layers of one name",
-      model: layers("{ \"kind\": \"relu\", \"name\": \"a\" }, { \"kind\": \"relu\", \"name\": \"a\" }, \(end)"), stages: train,
+      model: layers("{ \"kind\": \"relu\", \"name\": \"a\" }, { \"kind\": \"relu\", \"name\": \"a\" }, \(end)"),
+      stages: train,
       expected: ["model.layers: two layers are named a"]),
     Mistake(
-      what: "a network larger than the machine", model: layers("{ \"kind\": \"linear\", \"outputs\": 1000000 }, { \"kind\": \"linear\", \"outputs\": 1000000 }, \(end)"),
+      what: "a network larger than the machine",
+      model: layers(
+        "{ \"kind\": \"linear\", \"outputs\": 1000000 }, { \"kind\": \"linear\", \"outputs\": 1000000 }, \(end)"),
       stages: train, expected: ["model.layers: layer fc2: its weights would take 4,000 GB, this machine has"]),
     Mistake(
       what: "a sweep over a key that is not there", model: mlp, stages: train,
-      more: ", \"sweep\": { \"sede\": [1, 2], \"stages.tran.epochs\": [1], \"stages.train.epochs\": [1, 0], \"name\": \"x\" }",
+      more:
+        ", \"sweep\": { \"sede\": [1, 2], \"stages.tran.epochs\": [1], \"stages.train.epochs\": [1, 0], \"name\": \"x\" }",
       expected: [
         "sweep.\"sede\": sede: unknown key", "did you mean \"seed\"", "did you mean \"train\"?",
         "sweep.\"stages.train.epochs\": stages.0.train.epochs: found 0", "sweep.\"name\": found one value",
@@ -188,21 +213,26 @@ struct BadInputTests {
 
   @Test("all errors are listed at once, with their count")
   func allAtOnce() {
-    let sentence = lab.refusal("{ \"nmae\": 1, \"data\": \"mnst-5k\", \"model\": \"mpl\", \"stages\": [{ \"train\": { \"epochs\": 0 } }] }")
+    let sentence = lab.refusal(
+      "{ \"nmae\": 1, \"data\": \"mnst-5k\", \"model\": \"mpl\", \"stages\": [{ \"train\": { \"epochs\": 0 } }] }")
     for part in ["nmae", "data.dataset", "model.architecture", "stages.0.train.epochs", "4 errors."] {
       #expect(sentence.contains(part), "\(sentence)")
     }
   }
 
-  @Test("--set errors name the option", arguments: [
-    ("stages.tran.epochs=2", "stages has no item \"tran\"; did you mean \"train\"?"),
-    ("stages.train.epoch=2", "did you mean \"epochs\""),
-    ("stages.7.train.epochs=2", "its items are 0 … 0"), ("seed=abc", "found \"abc\", expected a whole number"),
-    ("seed", "expected path=value"), ("=3", "expected path=value"), ("..=3", "is no path"),
-    ("seed.x=3", "which has nothing inside"),
-  ])
+  @Test(
+    "--set errors name the option",
+    arguments: [
+      ("stages.tran.epochs=2", "stages has no item \"tran\"; did you mean \"train\"?"),
+      ("stages.train.epoch=2", "did you mean \"epochs\""),
+      ("stages.7.train.epochs=2", "its items are 0 … 0"), ("seed=abc", "found \"abc\", expected a whole number"),
+      ("seed", "expected path=value"), ("=3", "expected path=value"), ("..=3", "is no path"),
+      ("seed.x=3", "which has nothing inside"),
+    ])
   func options(option: String, part: String) {
-    let sentence = lab.refusal("{ \"name\": \"a\", \"seed\": 1, \"data\": \"digits\", \"model\": \"mlp\", \"stages\": [{ \"train\": {} }] }", [option])
+    let sentence = lab.refusal(
+      "{ \"name\": \"a\", \"seed\": 1, \"data\": \"digits\", \"model\": \"mlp\", \"stages\": [{ \"train\": {} }] }",
+      [option])
     #expect(sentence.contains("--set \(option)") && sentence.contains(part), "\(sentence)")
   }
 
@@ -219,8 +249,12 @@ struct BadInputTests {
 
   @Test("a batch larger than the data takes no memory for the rest")
   func largeBatch() throws {
-    let (json, _) = try lab.run(lab.text(Self.mlp, "{ \"train\": { \"epochs\": 1, \"batchSize\": 65536 } }, { \"evaluate\": { \"batchSize\": 65536 } }"))
-    let (small, _) = try lab.run(lab.text(Self.mlp, "{ \"train\": { \"epochs\": 1, \"batchSize\": 48 } }, { \"evaluate\": { \"batchSize\": 24 } }"))
+    let (json, _) = try lab.run(
+      lab.text(
+        Self.mlp, "{ \"train\": { \"epochs\": 1, \"batchSize\": 65536 } }, { \"evaluate\": { \"batchSize\": 65536 } }"))
+    let (small, _) = try lab.run(
+      lab.text(Self.mlp, "{ \"train\": { \"epochs\": 1, \"batchSize\": 48 } }, { \"evaluate\": { \"batchSize\": 24 } }")
+    )
     #expect(try json.metric("evaluate.loss") == small.metric("evaluate.loss"))
   }
 
@@ -259,20 +293,28 @@ struct BadInputTests {
     var images = Bench.samples(48, salt: 1).images
     images[64 * 3 + 5] = .nan
     try Npy.write(Tensor(shape: [48, 8, 8], values: images), to: lab.folder + "/nan.npy")
-    try Npy.write(NumericArray(shape: [48], elements: .int64((0..<48).map { $0 == 2 ? -1 : 1 })), to: lab.folder + "/negative.npy")
-    try Npy.write(NumericArray(shape: [48], elements: .float64((0..<48).map { Double($0) })), to: lab.folder + "/float.npy")
-    try Npy.write(NumericArray(shape: [40], elements: .int64((0..<40).map { Int64($0 % 4) })), to: lab.folder + "/fewer.npy")
-    try Npy.write(NumericArray(shape: [48], elements: .int64((0..<48).map { Int64($0) * 1000 })), to: lab.folder + "/huge.npy")
+    try Npy.write(
+      NumericArray(shape: [48], elements: .int64((0..<48).map { $0 == 2 ? -1 : 1 })), to: lab.folder + "/negative.npy")
+    try Npy.write(
+      NumericArray(shape: [48], elements: .float64((0..<48).map { Double($0) })), to: lab.folder + "/float.npy")
+    try Npy.write(
+      NumericArray(shape: [40], elements: .int64((0..<40).map { Int64($0 % 4) })), to: lab.folder + "/fewer.npy")
+    try Npy.write(
+      NumericArray(shape: [48], elements: .int64((0..<48).map { Int64($0) * 1000 })), to: lab.folder + "/huge.npy")
     for (file, part) in [
       ("short", "the file is cut short"), ("lie", "the file is cut short"), ("text", "is not an .npy file"),
       ("nan", "sample 3 holds NaN or infinity"),
     ] {
       let sentence = lab.refusal(npyText(images: file + ".npy"))
-      #expect(sentence.contains("data.train.images: ") && sentence.contains(part) && sentence.contains("\(file).npy"), "\(sentence)")
+      #expect(
+        sentence.contains("data.train.images: ") && sentence.contains(part) && sentence.contains("\(file).npy"),
+        "\(sentence)")
     }
     for (file, key, part) in [
-      ("negative", "data.train.labels", "label 2 is -1, expected 0 to "), ("float", "data.train.labels", "labels must be integers"),
-      ("fewer", "data.train.images", "has 48 images"), ("huge", "data: ", "makes 47001 classes, at most 10000 are supported"),
+      ("negative", "data.train.labels", "label 2 is -1, expected 0 to "),
+      ("float", "data.train.labels", "labels must be integers"),
+      ("fewer", "data.train.images", "has 48 images"),
+      ("huge", "data: ", "makes 47001 classes, at most 10000 are supported"),
     ] {
       let sentence = lab.refusal(npyText(labels: file + ".npy"))
       #expect(sentence.contains(key) && sentence.contains(part), "\(sentence)")
@@ -282,21 +324,28 @@ struct BadInputTests {
   @Test("arrays of other element types are read as numbers")
   func types() throws {
     let images = Bench.samples(48, salt: 1).images
-    try Npy.write(NumericArray(shape: [48, 8, 8], elements: .float64(images.map(Double.init))), to: lab.folder + "/f8.npy")
-    try Npy.write(NumericArray(shape: [48], elements: .uint8(Bench.samples(48, salt: 1).labels.map { UInt8($0) })), to: lab.folder + "/u1.npy")
+    try Npy.write(
+      NumericArray(shape: [48, 8, 8], elements: .float64(images.map(Double.init))), to: lab.folder + "/f8.npy")
+    try Npy.write(
+      NumericArray(shape: [48], elements: .uint8(Bench.samples(48, salt: 1).labels.map { UInt8($0) })),
+      to: lab.folder + "/u1.npy")
     let stages = "\"stages\": [{ \"train\": { \"epochs\": 1 } }, { \"evaluate\": {} }]"
     func loss(_ text: String) throws -> Double {
-      try lab.run(text.replacingOccurrences(of: "\"stages\": [{ \"evaluate\": {} }]", with: stages)).json.metric("evaluate.loss")
+      try lab.run(text.replacingOccurrences(of: "\"stages\": [{ \"evaluate\": {} }]", with: stages)).json.metric(
+        "evaluate.loss")
     }
     #expect(try loss(npyText(images: "f8.npy", labels: "u1.npy")) == loss(npyText()))
   }
 
-  @Test("parts that the samples do not have are refused", arguments: [
-    (", \"validation\": 48", "data.validation: ", "expected 1 to 47"), (", \"validation\": 1.5", "data.validation: ", "neither a share"),
-    (", \"normalize\": { \"mean\": [1, 2] }", "data.normalize.mean: ", "found 2 values, the samples have 1 channel"),
-    (", \"normalize\": { \"deviation\": 0 }", "data.normalize.deviation", "expected"),
-    (", \"augment\": { \"padding\": 9 }", "data.augment.padding: ", "expected at most 8"),
-  ])
+  @Test(
+    "parts that the samples do not have are refused",
+    arguments: [
+      (", \"validation\": 48", "data.validation: ", "expected 1 to 47"),
+      (", \"validation\": 1.5", "data.validation: ", "neither a share"),
+      (", \"normalize\": { \"mean\": [1, 2] }", "data.normalize.mean: ", "found 2 values, the samples have 1 channel"),
+      (", \"normalize\": { \"deviation\": 0 }", "data.normalize.deviation", "expected"),
+      (", \"augment\": { \"padding\": 9 }", "data.augment.padding: ", "expected at most 8"),
+    ])
   func parts(more: String, key: String, part: String) {
     let sentence = lab.refusal(npyText(more: more))
     #expect(sentence.contains(key) && sentence.contains(part), "\(sentence)")
@@ -307,7 +356,9 @@ struct BadInputTests {
     let good = try lab.run(lab.text(Self.mlp, "{ \"export\": { \"output\": \"w.safetensors\" } }"))
     let file = try Safetensors.read(good.folder + "/w.safetensors")
     func write(_ name: String, _ change: (String, Tensor) -> Tensor?, extra: Bool = false) throws {
-      var arrays = file.tensors.compactMap { t in change(t.name, t.array.tensor).map { Safetensors.NamedArray(t.name, $0) } }
+      var arrays = file.tensors.compactMap { t in
+        change(t.name, t.array.tensor).map { Safetensors.NamedArray(t.name, $0) }
+      }
       if extra { arrays.append(Safetensors.NamedArray("more", Tensor(shape: [2]))) }
       try Safetensors.write(arrays, to: "\(lab.folder)/\(name).safetensors")
     }
@@ -334,12 +385,17 @@ struct BadInputTests {
 
   // MARK: Circuits
 
-  @Test("circuits whose arrays do not fit are refused", arguments: [
-    ("g.npy", "turned.npy", "did you mean \"direction\": \"backward\"?"), ("g.npy", "flat.npy", "a matrix (two axes) was expected"),
-    ("nan.npy", "v.npy", "cell (1, 2) has a conductance of nan S"), ("negative.npy", "v.npy", "cell (0, 1) has a conductance of -1e-06 S"),
-    ("g.npy", "infinite.npy", "vector 1, voltage 3 is not a finite number"), ("g.npy", "none.npy", "holds no vectors"),
-    ("missing.npy", "v.npy", "no such file"),
-  ])
+  @Test(
+    "circuits whose arrays do not fit are refused",
+    arguments: [
+      ("g.npy", "turned.npy", "did you mean \"direction\": \"backward\"?"),
+      ("g.npy", "flat.npy", "a matrix (two axes) was expected"),
+      ("nan.npy", "v.npy", "cell (1, 2) has a conductance of nan S"),
+      ("negative.npy", "v.npy", "cell (0, 1) has a conductance of -1e-06 S"),
+      ("g.npy", "infinite.npy", "vector 1, voltage 3 is not a finite number"),
+      ("g.npy", "none.npy", "holds no vectors"),
+      ("missing.npy", "v.npy", "no such file"),
+    ])
   func circuit(g: String, v: String, part: String) throws {
     let base = Matrix(rows: 4, columns: 3, values: (0..<12).map { 1e-6 * Double($0 + 1) })
     func write(_ name: String, _ m: Matrix, _ change: (inout [Double]) -> Void = { _ in }) throws {
@@ -357,7 +413,8 @@ struct BadInputTests {
     try write("none", Matrix(rows: 0, columns: 4))
     try Npy.write(Tensor(shape: [4]), to: lab.folder + "/flat.npy")
     let sentence = lab.refusal(
-      "{ \"name\": \"k\", \"hardware\": \"crossbar\", \"stages\": [{ \"circuit\": { \"conductance\": \"\(g)\", \"inputs\": \"\(v)\" } }] }")
+      "{ \"name\": \"k\", \"hardware\": \"crossbar\", \"stages\": [{ \"circuit\": { \"conductance\": \"\(g)\", \"inputs\": \"\(v)\" } }] }"
+    )
     #expect(sentence.contains("stages.0.circuit") && sentence.contains(part), "\(sentence)")
   }
 

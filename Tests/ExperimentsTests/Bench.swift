@@ -65,7 +65,9 @@ final class Bench {
 
   /// Runs in this process.
   /// - Returns: result.json, and the run's folder.
-  func run(_ text: String, _ options: [String] = [], seed: UInt64? = nil, threads: Int = 1) throws -> (json: JSON, folder: String) {
+  func run(_ text: String, _ options: [String] = [], seed: UInt64? = nil, threads: Int = 1) throws -> (
+    json: JSON, folder: String
+  ) {
     let loaded = try load(text, options, seed: seed)
     try loaded.preflight(forRun: true)
     var runOptions = RunOptions(threads: threads)
@@ -96,7 +98,8 @@ final class Bench {
 extension JSON {
   /// The entry of result.json's "stages" with that label.
   func stage(_ label: String, model: String? = nil) throws -> JSON {
-    try #require(self["stages"]?.array?.first { $0["label"]?.string == label && (model == nil || $0["model"]?.string == model) })
+    try #require(
+      self["stages"]?.array?.first { $0["label"]?.string == label && (model == nil || $0["model"]?.string == model) })
   }
 
   func metric(_ name: String) throws -> Double { try #require(self["metrics"]?[name]?.double, "\(name)") }

@@ -23,25 +23,31 @@ struct CommandLineTests {
     }
     #expect(try engine().output.contains("simengine run Configs/quickstart.json"))
     let listed = try engine("--help").output
-    for command in ["run", "validate", "compare", "list", "describe", "data"] { #expect(listed.contains("  \(command) ")) }
+    for command in ["run", "validate", "compare", "list", "describe", "data"] {
+      #expect(listed.contains("  \(command) "))
+    }
   }
 
-  @Test("wrong use ends with status 2, a sentence on standard error and nothing on standard output", arguments: [
-    (["rnu"], "rnu: no such command; did you mean \"run\"?"), (["comprae", "x"], "did you mean \"compare\"?"),
-    (["run"], "Missing expected argument"), (["run", "nothing.json"], "nothing.json: no such file"),
-    (["run", "."], "is a folder"), (["run", "--sed", "3", "c.json"], "Did you mean '--set'?"),
-    (["run", "c.json", "--seed", "-1"], "--seed: -1 is negative"), (["run", "c.json", "--seed", "x"], "'x' is invalid"),
-    (["run", "c.json", "--threads", "0"], "--threads: 0 is not within 1 … 64"),
-    (["run", "c.json", "c.json", "--output", "o"], "--output is one run's folder, but 2"),
-    (["run", "c.json", "--resume", "--force"], "give one of the two"),
-    (["run", "c.json", "--set", "stages.tran.epochs=1"], "did you mean \"train\"?"),
-    (["validate"], "Missing expected argument"), (["validate", "nothing.json"], "nothing.json: no such file"),
-    (["list", "things"], "'things' is invalid"), (["describe", "lenet"], "did you mean \"lenet5\"?"),
-    (["describe", "vgg8", "--set", "widht=2"], "did you mean \"width\""), (["describe", "relu", "--set", "a=1"], "relu is none"),
-    (["data", "fetch", "mnist5k"], "mnist5k: no such data set; did you mean \"mnist-5k\"?"),
-    (["data", "verify", "x"], "x: no such data set"), (["compare", "nowhere"], "nowhere: no such folder"),
-    (["compare", "--format", "xml"], "'xml' is invalid"),
-  ])
+  @Test(
+    "wrong use ends with status 2, a sentence on standard error and nothing on standard output",
+    arguments: [
+      (["rnu"], "rnu: no such command; did you mean \"run\"?"), (["comprae", "x"], "did you mean \"compare\"?"),
+      (["run"], "Missing expected argument"), (["run", "nothing.json"], "nothing.json: no such file"),
+      (["run", "."], "is a folder"), (["run", "--sed", "3", "c.json"], "Did you mean '--set'?"),
+      (["run", "c.json", "--seed", "-1"], "--seed: -1 is negative"),
+      (["run", "c.json", "--seed", "x"], "'x' is invalid"),
+      (["run", "c.json", "--threads", "0"], "--threads: 0 is not within 1 … 64"),
+      (["run", "c.json", "c.json", "--output", "o"], "--output is one run's folder, but 2"),
+      (["run", "c.json", "--resume", "--force"], "give one of the two"),
+      (["run", "c.json", "--set", "stages.tran.epochs=1"], "did you mean \"train\"?"),
+      (["validate"], "Missing expected argument"), (["validate", "nothing.json"], "nothing.json: no such file"),
+      (["list", "things"], "'things' is invalid"), (["describe", "lenet"], "did you mean \"lenet5\"?"),
+      (["describe", "vgg8", "--set", "widht=2"], "did you mean \"width\""),
+      (["describe", "relu", "--set", "a=1"], "relu is none"),
+      (["data", "fetch", "mnist5k"], "mnist5k: no such data set; did you mean \"mnist-5k\"?"),
+      (["data", "verify", "x"], "x: no such data set"), (["compare", "nowhere"], "nowhere: no such folder"),
+      (["compare", "--format", "xml"], "'xml' is invalid"),
+    ])
   func wrongUse(arguments: [String], part: String) throws {
     try lab.write(lab.text("\"model\": \"mlp\"", quick))
     let outcome = try Engine.run(arguments, in: lab.folder)
@@ -109,7 +115,9 @@ struct CommandLineTests {
   func sweep() throws {
     try lab.write(lab.text("\"model\": \"mlp\"", quick, more: ", \"sweep\": { \"seed\": [1, 2] }"))
     let refused = try engine("run", "c.json")
-    #expect(refused.status == 2 && refused.errors.contains("sweep: the configuration is a sweep") && refused.errors.contains("--set 'sweep={}'"))
+    #expect(
+      refused.status == 2 && refused.errors.contains("sweep: the configuration is a sweep")
+        && refused.errors.contains("--set 'sweep={}'"))
     #expect(try engine("run", "c.json", "--set", "sweep={}").status == 0)
     #expect(try engine("validate", "c.json").status == 0)
   }
@@ -121,7 +129,10 @@ struct CommandLineTests {
     try lab.write(lab.text("\"model\": \"mpl\"", "{ \"train\": { \"epoch\": 1 } }"), "bad.json")
     let outcome = try engine("validate", "broken.json", "good.json", "bad.json", "none.json")
     #expect(outcome.status == 2 && outcome.output == "good.json: valid\n")
-    for part in ["broken.json:", "bad.json:1:", "model.architecture", "stages.0.train.epoch: unknown key", "2 errors.", "none.json: no such file"] {
+    for part in [
+      "broken.json:", "bad.json:1:", "model.architecture", "stages.0.train.epoch: unknown key", "2 errors.",
+      "none.json: no such file",
+    ] {
       #expect(outcome.errors.contains(part), "\(outcome.errors)")
     }
     let resolved = try engine("validate", "good.json", "--resolved")
@@ -136,7 +147,8 @@ struct CommandLineTests {
     try lab.write(
       lab.text(
         "\"model\": \"mlp\"",
-        "{ \"train\": { \"epochs\": 9, \"loss\": \"mean-squared-error\", \"optimizer\": { \"learningRate\": 1000 } } }"))
+        "{ \"train\": { \"epochs\": 9, \"loss\": \"mean-squared-error\", \"optimizer\": { \"learningRate\": 1000 } } }")
+    )
     let outcome = try engine("run", "c.json", "--json")
     #expect(outcome.status == 1)
     #expect(outcome.errors.contains("diverged at step ") && outcome.errors.contains("layer fc"))
@@ -146,8 +158,11 @@ struct CommandLineTests {
   @Test("Ctrl-C ends with status 130 and a way on; the unfinished run is not silently begun anew")
   func interrupted() throws {
     try lab.write(
-      "{ \"name\": \"long\", \"data\": \"mnist-5k\", \"model\": \"mlp\", \"stages\": [{ \"train\": { \"epochs\": 100000 } }] }")
-    let outcome = try Engine.run(["run", "c.json", "--threads", "1", "--output", "o"], in: lab.folder, interruptAfter: "o/state/checkpoint.safetensors")
+      "{ \"name\": \"long\", \"data\": \"mnist-5k\", \"model\": \"mlp\", \"stages\": [{ \"train\": { \"epochs\": 100000 } }] }"
+    )
+    let outcome = try Engine.run(
+      ["run", "c.json", "--threads", "1", "--output", "o"], in: lab.folder,
+      interruptAfter: "o/state/checkpoint.safetensors")
     #expect(outcome.status == 130 && outcome.output.isEmpty)
     #expect(outcome.errors.contains("interrupted") && outcome.errors.contains("--resume"))
     let again = try engine("run", "c.json", "--output", "o")

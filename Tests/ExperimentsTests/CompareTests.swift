@@ -16,21 +16,28 @@ struct CompareTests {
     for (seed, accuracy) in [(1, 0.5), (2, 0.7)] { try write("b\(seed)", seed: seed, rate: 0.5, accuracy) }
   }
 
-  private func write(_ id: String, seed: Int, rate: Double, _ accuracy: Double, status: String = "done", metric: String? = nil) throws {
+  private func write(
+    _ id: String, seed: Int, rate: Double, _ accuracy: Double, status: String = "done", metric: String? = nil
+  ) throws {
     let folder = "\(root)/e/\(id)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let json: JSON = [
       "name": "e", "runID": .string(id), "status": .string(status), "seed": .integer(seed),
       "config": [
         "name": "e", "seed": .integer(seed), "data": ["dataset": "digits"], "models": ["main": ["architecture": "mlp"]],
-        "stages": [["train": ["epochs": 2, "rate": .number(rate)]], ["evaluate": ["split": "test"], "label": "test"]],
-      ], "stages": [], "metrics": metric.map { .object([($0, .number(accuracy))]) }
+        "stages": [
+          ["train": ["epochs": 2, "rate": .number(rate)]], ["evaluate": ["split": "test"], "label": "test"],
+        ],
+      ], "stages": [],
+      "metrics": metric.map { .object([($0, .number(accuracy))]) }
         ?? ["test.accuracy": .number(accuracy), "test.loss": .number(1 - accuracy)],
     ]
     try json.written(pretty: true).write(toFile: folder + "/result.json", atomically: true, encoding: .utf8)
   }
 
-  private func compare(_ metrics: [String] = [], where conditions: [String] = [], sort: String? = nil) throws -> Comparison {
+  private func compare(_ metrics: [String] = [], where conditions: [String] = [], sort: String? = nil) throws
+    -> Comparison
+  {
     try Comparison(folders: [root], metrics: metrics, conditions: conditions, sort: sort)
   }
 
@@ -52,7 +59,8 @@ struct CompareTests {
 
   @Test("a run found twice counts once")
   func twice() throws {
-    let comparison = try Comparison(folders: [root, root + "/e/a1", root + "/e"], metrics: [], conditions: [], sort: nil)
+    let comparison = try Comparison(
+      folders: [root, root + "/e/a1", root + "/e"], metrics: [], conditions: [], sort: nil)
     #expect(try rows(comparison).compactMap { $0["runs"]?.array?.count }.sorted() == [2, 3])
   }
 
@@ -80,7 +88,9 @@ struct CompareTests {
 
   @Test("--sort puts the largest mean first")
   func sorted() throws {
-    func order(_ sort: String) throws -> [Int?] { try rows(compare(["*"], sort: sort)).map { $0["runs"]?.array?.count } }
+    func order(_ sort: String) throws -> [Int?] {
+      try rows(compare(["*"], sort: sort)).map { $0["runs"]?.array?.count }
+    }
     #expect(try order("test.accuracy") == [3, 2])
     #expect(try order("test.loss") == [2, 3])
     let error = try #require(throws: RunError.self) { try compare(sort: "x") }
@@ -119,7 +129,10 @@ struct CompareTests {
     let comparison = try compare()
     #expect(try rows(comparison).count == 2)
     #expect(comparison.notes.count == 4)
-    for part in ["c1/result.json: left out, its status is diverged", "broken/result.json: left out: ", "foreign/result.json: left out: it is no run's result"] {
+    for part in [
+      "c1/result.json: left out, its status is diverged", "broken/result.json: left out: ",
+      "foreign/result.json: left out: it is no run's result",
+    ] {
       #expect(comparison.notes.contains { $0.contains(part) }, "\(comparison.notes)")
     }
   }
@@ -127,7 +140,8 @@ struct CompareTests {
   @Test("folders that are missing or hold no runs are said so")
   func empty() throws {
     func sentence(_ folder: String) throws -> String {
-      try #require(throws: RunError.self) { try Comparison(folders: [folder], metrics: [], conditions: [], sort: nil) }.description
+      try #require(throws: RunError.self) { try Comparison(folders: [folder], metrics: [], conditions: [], sort: nil) }
+        .description
     }
     #expect(try sentence(lab.folder + "/nowhere").contains("nowhere: no such folder"))
     try FileManager.default.createDirectory(atPath: lab.folder + "/none", withIntermediateDirectories: true)
@@ -136,7 +150,8 @@ struct CompareTests {
 
   @Test("what a run writes can be compared")
   func real() throws {
-    let text = lab.text("\"model\": \"mlp\"", "{ \"train\": { \"epochs\": 1 } }, { \"evaluate\": {}, \"label\": \"test\" }")
+    let text = lab.text(
+      "\"model\": \"mlp\"", "{ \"train\": { \"epochs\": 1 } }, { \"evaluate\": {}, \"label\": \"test\" }")
     for seed in [1, 2] as [UInt64] { _ = try lab.run(text, seed: seed) }
     let rows = try rows(Comparison(folders: [lab.folder], metrics: [], conditions: ["name=lab"], sort: nil))
     #expect(rows.count == 1 && rows[0]["metrics"]?["test.accuracy"]?["n"] == 2)

@@ -9,7 +9,9 @@ struct ConfigurationResolvedTests {
   let lab: Bench
   init() throws { lab = try Bench() }
 
-  private func id(_ text: String, _ options: [String] = [], seed: UInt64? = nil, threads: Int = 1, output: String? = nil) throws
+  private func id(
+    _ text: String, _ options: [String] = [], seed: UInt64? = nil, threads: Int = 1, output: String? = nil
+  ) throws
     -> String
   {
     var o = RunOptions(threads: threads)
@@ -33,7 +35,8 @@ struct ConfigurationResolvedTests {
   @Test("the resolved configuration decodes to the same run")
   func decodesAgain() throws {
     for model in [
-      "\"model\": \"mlp\"", "\"models\": { \"a\": \"mlp\", \"b\": { \"from\": \"a\", \"hardware\": \"crossbar\" }, \"e\": { \"ensemble\": [\"a\", \"b\"] } }",
+      "\"model\": \"mlp\"",
+      "\"models\": { \"a\": \"mlp\", \"b\": { \"from\": \"a\", \"hardware\": \"crossbar\" }, \"e\": { \"ensemble\": [\"a\", \"b\"] } }",
       "\"model\": { \"layers\": [\"relu\", { \"kind\": \"linear\", \"outputs\": 4 }] }",
       "\"model\": { \"architecture\": \"mlp\", \"hardware\": { \"kind\": \"crossbar\", \"device\": \"ag-si\", \"layers\": { \"fc*\": { \"rows\": 8 } } } }",
     ] {
@@ -46,7 +49,8 @@ struct ConfigurationResolvedTests {
 
   @Test("the run id depends neither on the order of keys, nor comments, shorthands, threads and output")
   func independent() throws {
-    let plain = "{ \"name\": \"a\", \"data\": \"digits\", \"model\": \"mlp\", \"stages\": [{ \"train\": { \"epochs\": 2, \"batchSize\": 8 } }] }"
+    let plain =
+      "{ \"name\": \"a\", \"data\": \"digits\", \"model\": \"mlp\", \"stages\": [{ \"train\": { \"epochs\": 2, \"batchSize\": 8 } }] }"
     let other = """
       // A comment.
       { stages: [ { train: { batchSize: 8.0, /* twice */ epochs: 2, }, }, ],
@@ -77,7 +81,8 @@ struct ConfigurationResolvedTests {
         "stages": [{ "train": { "optimizer": "adam" } }, { "map": { "hardware": "crossbar" } }] }
       """
     let loaded = try lab.load(
-      text, ["data.limit.train=100", "model.hidden=[7]", "stages.train.optimizer.beta1=0.8", "stages.map.hardware.rows=16"])
+      text,
+      ["data.limit.train=100", "model.hidden=[7]", "stages.train.optimizer.beta1=0.8", "stages.map.hardware.rows=16"])
     let resolved = loaded.experiment.resolved
     #expect(resolved["data"]?["dataset"] == "digits" && resolved["data"]?["limit"]?["train"] == 100)
     #expect(resolved["models"]?["main"]?["hidden"] == [7])
@@ -89,8 +94,11 @@ struct ConfigurationResolvedTests {
   @Test("extends lays the file over another, whose errors name that other file")
   func extends() throws {
     try FileManager.default.createDirectory(atPath: lab.folder + "/base", withIntermediateDirectories: true)
-    try lab.write("{ \"data\": \"digits\", \"model\": \"mlp\", \"stages\": [{ \"train\": { \"epochs\": 3 } }] }", "base/good.json")
-    let loaded = try lab.load("{ \"extends\": \"base/good.json\", \"name\": \"over\", \"model\": { \"architecture\": \"mlp\", \"hidden\": 5 } }")
+    try lab.write(
+      "{ \"data\": \"digits\", \"model\": \"mlp\", \"stages\": [{ \"train\": { \"epochs\": 3 } }] }", "base/good.json")
+    let loaded = try lab.load(
+      "{ \"extends\": \"base/good.json\", \"name\": \"over\", \"model\": { \"architecture\": \"mlp\", \"hidden\": 5 } }"
+    )
     #expect(loaded.experiment.models.first?.value.hidden == [5])
     #expect((loaded.experiment.stages[0].body as? TrainStage)?.epochs == 3)
     try lab.write("{\n \"data\": \"digits\", \"stages\": [{ \"train\": { \"epoch\": 3 } }] }", "base/bad.json")

@@ -41,7 +41,8 @@ struct StageTests {
   func measured() throws {
     let held = lab.data.dropLast() + ", \"validation\": 8 }"
     func series(_ measure: String) throws -> Set<String> {
-      let text = "{ \"name\": \"a\", \"figures\": false, \(held), \(mlp), \"stages\": [{ \"train\": { \"epochs\": 1, \"measure\": \"\(measure)\" } }] }"
+      let text =
+        "{ \"name\": \"a\", \"figures\": false, \(held), \(mlp), \"stages\": [{ \"train\": { \"epochs\": 1, \"measure\": \"\(measure)\" } }] }"
       return Set(try lab.run(text).json.stage("train")["series"]?.members?.map(\.key) ?? [])
     }
     #expect(try series("auto").contains("validationAccuracy") && !series("auto").contains("testAccuracy"))
@@ -55,7 +56,8 @@ struct StageTests {
     let (images, labels) = Bench.samples(48, salt: 1)
     for (name, range) in [("first", 0..<24), ("last", 24..<48)] {
       try Npy.write(
-        Tensor(shape: [24, 8, 8], values: Array(images[range.lowerBound * 64..<range.upperBound * 64])), to: "\(lab.folder)/\(name)x.npy")
+        Tensor(shape: [24, 8, 8], values: Array(images[range.lowerBound * 64..<range.upperBound * 64])),
+        to: "\(lab.folder)/\(name)x.npy")
       try Npy.write(NumericArray(shape: [24], elements: .int64(Array(labels[range]))), to: "\(lab.folder)/\(name)y.npy")
     }
     func set(_ name: String) -> String {
@@ -74,7 +76,8 @@ struct StageTests {
 
   @Test("accuracy and confusion are what counting over the predicted logits gives")
   func counts() throws {
-    let (json, folder) = try lab.run(lab.text(mlp, "\(train), { \"predict\": {} }, { \"evaluate\": {}, \"label\": \"test\" }"))
+    let (json, folder) = try lab.run(
+      lab.text(mlp, "\(train), { \"predict\": {} }, { \"evaluate\": {}, \"label\": \"test\" }"))
     let logits = try floats(folder + "/main-predict.npy")
     let labels = Bench.samples(24, salt: 7).labels.map { Int($0) }
     #expect(logits.count == 24 * 4)
@@ -110,7 +113,9 @@ struct StageTests {
       { "map": { "hardware": { "kind": "crossbar", "device": { "levels": 4 }, "circuit": { "method": "ideal" } } }, "as": "x" }
       """
     let run = try lab.run(
-      lab.text(mlp, "\(train), { \"predict\": {}, \"label\": \"before\" }, \(coarse), { \"predict\": {}, \"label\": \"after\" }"))
+      lab.text(
+        mlp,
+        "\(train), { \"predict\": {}, \"label\": \"before\" }, \(coarse), { \"predict\": {}, \"label\": \"after\" }"))
     let before = try floats(run.folder + "/main-before.npy")
     #expect(try floats(run.folder + "/main-after.npy") == before)
     #expect(try floats(run.folder + "/x-after.npy") != before)
@@ -120,8 +125,10 @@ struct StageTests {
 
   @Test("map without \"as\" changes the model itself")
   func mapInPlace() throws {
-    let coarse = "{ \"map\": { \"hardware\": { \"kind\": \"crossbar\", \"device\": { \"levels\": 4 }, \"circuit\": { \"method\": \"ideal\" } } } }"
-    let run = try lab.run(lab.text(mlp, "{ \"predict\": {}, \"label\": \"before\" }, \(coarse), { \"predict\": {}, \"label\": \"after\" }"))
+    let coarse =
+      "{ \"map\": { \"hardware\": { \"kind\": \"crossbar\", \"device\": { \"levels\": 4 }, \"circuit\": { \"method\": \"ideal\" } } } }"
+    let run = try lab.run(
+      lab.text(mlp, "{ \"predict\": {}, \"label\": \"before\" }, \(coarse), { \"predict\": {}, \"label\": \"after\" }"))
     #expect(try floats(run.folder + "/main-after.npy") != floats(run.folder + "/main-before.npy"))
   }
 
@@ -135,14 +142,16 @@ struct StageTests {
     let run = try lab.run(
       lab.text(
         model,
-        "\(train), { \"predict\": {}, \"label\": \"before\" }, { \"map\": { \"hardware\": \"digital\", \"foldBatchNorm\": true }, \"as\": \"f\" }, { \"predict\": {}, \"label\": \"after\" }"))
+        "\(train), { \"predict\": {}, \"label\": \"before\" }, { \"map\": { \"hardware\": \"digital\", \"foldBatchNorm\": true }, \"as\": \"f\" }, { \"predict\": {}, \"label\": \"after\" }"
+      ))
     let before = try floats(run.folder + "/main-before.npy")
     let scale = before.map(abs).max() ?? 0
     #expect(scale > 0.1)
     #expect(try largest(before, floats(run.folder + "/f-after.npy")) < 1e-4 * scale)
     #expect(try largest(before, floats(run.folder + "/main-after.npy")) == 0)
     let names = try state(run, "f").keys
-    #expect(try state(run).keys.contains("bn2.weight") && !names.contains("bn2.weight") || names.contains("bn2.running_var"))
+    #expect(
+      try state(run).keys.contains("bn2.weight") && !names.contains("bn2.weight") || names.contains("bn2.running_var"))
   }
 
   @Test("an ensemble answers with its members' mean, by outputs, probabilities or votes")
@@ -162,7 +171,8 @@ struct StageTests {
         return e.map { $0 / e.reduce(0, +) }
       }
     }
-    #expect(try largest(floats(run.folder + "/prob-predict.npy"), zip(softmax(a), softmax(b)).map { ($0 + $1) / 2 }) < 1e-6)
+    #expect(
+      try largest(floats(run.folder + "/prob-predict.npy"), zip(softmax(a), softmax(b)).map { ($0 + $1) / 2 }) < 1e-6)
     for name in ["a", "b", "mean", "prob", "vote"] { _ = try run.json.metric("\(name).test.accuracy") }
     #expect(try run.json.metric("vote.test.accuracy") == run.json.metric("a.test.accuracy"), "two votes of three")
     // The loss of an ensemble is that of its probabilities; votes have none.
@@ -176,19 +186,26 @@ struct StageTests {
 
   @Test("export and initialWeights give identical logits")
   func roundTrip() throws {
-    let first = try lab.run(lab.text(mlp, "\(train), { \"export\": { \"output\": \"w.safetensors\" } }, { \"predict\": {} }"))
+    let first = try lab.run(
+      lab.text(mlp, "\(train), { \"export\": { \"output\": \"w.safetensors\" } }, { \"predict\": {} }"))
     try FileManager.default.copyItem(atPath: first.folder + "/w.safetensors", toPath: lab.folder + "/w.safetensors")
     let model = mlp.replacingOccurrences(of: "[12]", with: "[12], \"initialWeights\": \"w.safetensors\"")
     let second = try lab.run(lab.text(model, "{ \"predict\": {} }"), seed: 77)
     #expect(try floats(first.folder + "/main-predict.npy") == floats(second.folder + "/main-predict.npy"))
-    #expect(try Safetensors.read(first.folder + "/w.safetensors").names == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"])
+    #expect(
+      try Safetensors.read(first.folder + "/w.safetensors").names == [
+        "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias",
+      ])
   }
 
   @Test("\"from\" starts as a copy, and goes its own way")
   func from() throws {
     let models = "\"models\": { \"a\": { \"architecture\": \"mlp\", \"hidden\": 6 }, \"b\": { \"from\": \"a\" } }"
     let run = try lab.run(
-      lab.text(models, "{ \"predict\": {}, \"label\": \"before\" }, { \"train\": { \"epochs\": 1 }, \"models\": [\"b\"] }, { \"predict\": {}, \"label\": \"after\" }"))
+      lab.text(
+        models,
+        "{ \"predict\": {}, \"label\": \"before\" }, { \"train\": { \"epochs\": 1 }, \"models\": [\"b\"] }, { \"predict\": {}, \"label\": \"after\" }"
+      ))
     let before = try floats(run.folder + "/a-before.npy")
     #expect(try floats(run.folder + "/b-before.npy") == before)
     #expect(try floats(run.folder + "/a-after.npy") == before)
@@ -226,7 +243,10 @@ struct StageTests {
     let run = try lab.run(lab.text(model, "\(stage), { \"evaluate\": {}, \"label\": \"test\" }"))
     #expect(try run.json.metric("test.accuracy") == 1)
     let names = try state(run).keys
-    for name in ["block1.conv1.weight", "branch2.0.conv1.weight", "branch2.1.conv1.weight", "r.bn2.running_mean", "r.shortcut.conv1.weight", "fc5.weight"] {
+    for name in [
+      "block1.conv1.weight", "branch2.0.conv1.weight", "branch2.1.conv1.weight", "r.bn2.running_mean",
+      "r.shortcut.conv1.weight", "fc5.weight",
+    ] {
       #expect(names.contains(name), "\(names.sorted())")
     }
   }
@@ -249,7 +269,10 @@ struct StageTests {
       { "train": { "epochs": 40, "batchSize": 8, "loss": "mean-squared-error", "optimizer": { "learningRate": 1000 },
           "schedule": { "kind": "constant", "warmup": 4000 } } }
       """
-    let run = try lab.run(lab.text("\"model\": { \"layers\": [{ \"kind\": \"linear\", \"outputs\": 8 }, { \"kind\": \"linear\", \"outputs\": 4 }] }", stage))
+    let run = try lab.run(
+      lab.text(
+        "\"model\": { \"layers\": [{ \"kind\": \"linear\", \"outputs\": 8 }, { \"kind\": \"linear\", \"outputs\": 4 }] }",
+        stage))
     #expect(run.json["status"] == "diverged")
     let message = try #require(run.json["message"]?.string)
     #expect(message.contains("training of main diverged at step ") && message.contains("layer fc"))
@@ -266,7 +289,9 @@ struct StageTests {
     return Matrix(rows: rows.count, columns: rows.first?.count ?? 0, values: rows.flatMap { $0 })
   }
 
-  @Test("a circuit stage needs no model, and reads what the published solver gives", arguments: ["8x8", "12x7", "16x16", "32x32"])
+  @Test(
+    "a circuit stage needs no model, and reads what the published solver gives",
+    arguments: ["8x8", "12x7", "16x16", "32x32"])
   func circuit(size: String) throws {
     let path = "\(Bench.package)/Tests/CrossbarsTests/Fixtures/Circuit/xbar_\(size).json"
     let reference = try JSON.parse([UInt8](Data(contentsOf: URL(fileURLWithPath: path))), file: path, dialect: .strict)
@@ -323,7 +348,9 @@ struct StageTests {
 
   // MARK: Extending
 
-  @Test("a stage of one's own is a structure with keys: it decodes, runs without a model, and its metrics are in the result")
+  @Test(
+    "a stage of one's own is a structure with keys: it decodes, runs without a model, and its metrics are in the result"
+  )
   func ownStage() throws {
     let stage = try Tally.decode(JSON.parse("{ upTo: 10 }")).get()
     #expect(stage.upTo == 10 && !stage.needsModel && !stage.makesModel)
@@ -331,7 +358,8 @@ struct StageTests {
     let loaded = try lab.load(lab.text(mlp, train))
     let run = Run(loaded, options: RunOptions(threads: 1))
     let context = StageContext(
-      run: run, stage: StageConfiguration(), label: "tally", target: nil, result: StageResult(stage: "tally", label: "tally", model: ""))
+      run: run, stage: StageConfiguration(), label: "tally", target: nil,
+      result: StageResult(stage: "tally", label: "tally", model: ""))
     try stage.run(context)
     #expect(context.result.metrics.first?.value == 55)
     #expect(StageResult(context.result.json)?.metrics.first?.name == "sum")

@@ -105,7 +105,8 @@ public struct DataConfiguration: Configurable {
         guard let files else { continue }
         let isCIFAR = format == .cifarBinary || format == .cifar100Binary
         if case .list = files, !isCIFAR {
-          report.error("is a list of files", at: name, hint: "\(format.rawValue) wants { \"images\": …, \"labels\": … }")
+          report.error(
+            "is a list of files", at: name, hint: "\(format.rawValue) wants { \"images\": …, \"labels\": … }")
         }
         if case .pair = files, isCIFAR {
           report.error("is a pair of files", at: name, hint: "\(format.rawValue) wants a list of batch files")
@@ -164,7 +165,9 @@ public struct DataConfiguration: Configurable {
           + "class numbers?")
     }
     if let limit { set = try set.limited(train: limit.train, test: limit.test) }
-    if validation >= 1 { set = try set.withValidation(count: Int(validation)) } else if validation > 0 {
+    if validation >= 1 {
+      set = try set.withValidation(count: Int(validation))
+    } else if validation > 0 {
       set = try set.withValidation(fraction: validation)
     }
     return set

@@ -35,7 +35,8 @@ public struct ExperimentConfiguration: Configurable {
   public var sweep: [String: JSON] = [:]
 
   public init() {}
-  public static let documentation = "An experiment: named models, named data sets, and stages that change or measure them."
+  public static let documentation =
+    "An experiment: named models, named data sets, and stages that change or measure them."
   public static let fields: [Field<ExperimentConfiguration>] = [
     Field("name", \.name, .text, "Names the folder of the results.", required: true, example: "lenet5-on-crossbars"),
     Field("seed", \.seed, .seed, "Keys data order, initialisation and noise in time."),
@@ -65,7 +66,8 @@ public struct ExperimentConfiguration: Configurable {
     checkOutputs(&report)
     if hardware != nil && stages.allSatisfy(\.body.needsModel) {
       report.error(
-        "is for stages without a model (circuit), and there is none", at: "hardware", hint: "put it inside of the model")
+        "is for stages without a model (circuit), and there is none", at: "hardware", hint: "put it inside of the model"
+      )
     }
   }
 
@@ -74,13 +76,15 @@ public struct ExperimentConfiguration: Configurable {
     var before: [String] = []
     for (name, m) in models {
       let at = place(name)
-      let references = m.from.map { [("from", $0)] } ?? m.ensemble.enumerated().map { ("ensemble.\($0.offset)", $0.element) }
+      let references =
+        m.from.map { [("from", $0)] } ?? m.ensemble.enumerated().map { ("ensemble.\($0.offset)", $0.element) }
       for (key, reference) in references where !before.contains(reference) {
         let isLater = models.contains { $0.key == reference }
         report.error(
           isLater ? "\"\(reference)\" is named after this model, or is this model" : "\"\(reference)\" is no model",
           at: "\(at).\(key)",
-          hint: isLater ? "models are made in the order written: put it first"
+          hint: isLater
+            ? "models are made in the order written: put it first"
             : before.isEmpty ? "no model is named before this one" : didYouMean(reference, among: before))
       }
       if let from = m.from, let original = models.first(where: { $0.key == from }), !original.value.ensemble.isEmpty {
@@ -164,7 +168,8 @@ public struct ExperimentConfiguration: Configurable {
         if !body.makesModel {
           report.error("a stage of kind \(body.kind) makes nothing to name", at: "\(at).as")
         } else if targets.count != 1 {
-          report.error("names one model, but the stage works on \(targets.count)", at: "\(at).as", hint: "give \"models\"")
+          report.error(
+            "names one model, but the stage works on \(targets.count)", at: "\(at).as", hint: "give \"models\"")
         } else if known[made] != nil {
           report.error("\"\(made)\" is already a model", at: "\(at).as", hint: "give the new one a name of its own")
         } else {
@@ -189,7 +194,8 @@ public struct ExperimentConfiguration: Configurable {
       return
     }
     if stage.models?.isEmpty == true {
-      report.error("names no model, so that nothing would be done", at: "\(path).models", hint: "leave the key out for all")
+      report.error(
+        "names no model, so that nothing would be done", at: "\(path).models", hint: "leave the key out for all")
     }
     for (k, name) in (stage.models ?? []).enumerated() {
       guard let model = known[name] else {
@@ -203,7 +209,9 @@ public struct ExperimentConfiguration: Configurable {
           hint: "name its members: \(model.ensemble.joined(separator: ", "))")
       }
     }
-    if stage.models == nil, !known.isEmpty, !(body is any EnsembleStage), known.values.allSatisfy({ !$0.ensemble.isEmpty }) {
+    if stage.models == nil, !known.isEmpty, !(body is any EnsembleStage),
+      known.values.allSatisfy({ !$0.ensemble.isEmpty })
+    {
       report.error("\(body.kind) has no model to work on but ensembles", at: path)
     }
   }

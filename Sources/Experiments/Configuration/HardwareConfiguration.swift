@@ -183,8 +183,10 @@ public struct ConvertersConfiguration: Configurable {
   }
 
   public static let fields: [Field<ConvertersConfiguration>] = [
-    Field("dacBits", \.converters.dacBits, bits(), "Resolution of the inputs, sign included; \"none\" for no rounding."),
-    Field("adcBits", \.converters.adcBits, bits(), "Resolution of the outputs, sign included; \"none\" for no rounding."),
+    Field(
+      "dacBits", \.converters.dacBits, bits(), "Resolution of the inputs, sign included; \"none\" for no rounding."),
+    Field(
+      "adcBits", \.converters.adcBits, bits(), "Resolution of the outputs, sign included; \"none\" for no rounding."),
     Field(
       "dacRange", \.converters.dacRange,
       .either(

@@ -80,7 +80,8 @@ public struct ConvolutionConfiguration: LayerConfiguration {
   public static let fields: [Field<ConvolutionConfiguration>] = [
     nameField(\.name),
     Field("outputs", \.outputs, .integer(1...65536), "Output channels.", required: true),
-    Field("kernel", \.kernel, .oneOrList(of: .integer(1...64)), "Size of the kernel, or [height, width].", required: true),
+    Field(
+      "kernel", \.kernel, .oneOrList(of: .integer(1...64)), "Size of the kernel, or [height, width].", required: true),
     Field("stride", \.stride, .integer(1...64), "Pixels from one output to the next."),
     Field("padding", \.padding, .integer(0...64), "Zeros around the image."),
     Field("dilation", \.dilation, .integer(1...64), "Pixels from one kernel element to the next."),
@@ -172,7 +173,9 @@ public struct MaxPoolConfiguration: LayerConfiguration {
   public static let fields: [Field<MaxPoolConfiguration>] = [
     nameField(\.name),
     Field("size", \.size, .integer(1...15), "Side of the window."),
-    Field("stride", \.stride, .optional(.integer(1...64)), "Pixels from one window to the next; the window's size if left out."),
+    Field(
+      "stride", \.stride, .optional(.integer(1...64)),
+      "Pixels from one window to the next; the window's size if left out."),
     Field("padding", \.padding, .integer(0...7), "Padding around the image."),
   ]
   public func add(to b: inout ModelBuilder, name: String) throws {
@@ -191,7 +194,9 @@ public struct AveragePoolConfiguration: LayerConfiguration {
   public static let fields: [Field<AveragePoolConfiguration>] = [
     nameField(\.name),
     Field("size", \.size, .integer(1...15), "Side of the window."),
-    Field("stride", \.stride, .optional(.integer(1...64)), "Pixels from one window to the next; the window's size if left out."),
+    Field(
+      "stride", \.stride, .optional(.integer(1...64)),
+      "Pixels from one window to the next; the window's size if left out."),
     Field("padding", \.padding, .integer(0...7), "Padding around the image."),
   ]
   public func add(to b: inout ModelBuilder, name: String) throws {

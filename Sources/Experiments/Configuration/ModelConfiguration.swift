@@ -30,9 +30,12 @@ public struct ModelConfiguration: Configurable {
     Field("ensemble", \.ensemble, .list(of: .text), "Models that answer together; evaluated, never trained."),
     Field("combine", \.combine, .choice, "How an ensemble's members are combined."),
     Field("width", \.width, .number(.above(0, through: 16)), "Factor of the convolutions' outputs (vgg8)."),
-    Field("batchNorm", \.batchNorm, .optional(.boolean), "Batch-norm after convolutions (vgg8: off, vgg16: on if left out)."),
+    Field(
+      "batchNorm", \.batchNorm, .optional(.boolean), "Batch-norm after convolutions (vgg8: off, vgg16: on if left out)."
+    ),
     Field("hidden", \.hidden, .oneOrList(of: .integer(1...1_000_000)), "Sizes of the hidden layers (mlp)."),
-    Field("shortcut", \.shortcut, .choice, "Where a residual network changes size: projection, or identity (option A)."),
+    Field(
+      "shortcut", \.shortcut, .choice, "Where a residual network changes size: projection, or identity (option A)."),
     Field("dropout", \.dropout, .number(0..<1), "Dropout after fully connected layers (lenet5, mlp, vgg8, vgg16)."),
     Field("initialization", \.initialization, .choice, "The law by which initial weights are drawn."),
     Field(
@@ -54,7 +57,8 @@ public struct ModelConfiguration: Configurable {
     }
     let own = from != nil ? "a copy of another model" : ensemble.isEmpty ? nil : "an ensemble"
     if let own, initialWeights != nil {
-      report.error("\(own) has no initial weights of its own", at: "initialWeights", hint: "give them to the model it is made of")
+      report.error(
+        "\(own) has no initial weights of its own", at: "initialWeights", hint: "give them to the model it is made of")
     }
     if !ensemble.isEmpty && !(hardware is DigitalConfiguration) {
       report.error("an ensemble has no hardware of its own", at: "hardware", hint: "give it to the members")
@@ -87,7 +91,8 @@ public struct ModelConfiguration: Configurable {
     if let architecture, let found = Architecture.named(architecture) {
       if architecture == "mlp" {
         let sizes = [input.count] + hidden + [classes]
-        try requireMemory(values: zip(sizes, sizes.dropFirst()).reduce(0) { $0 + Double($1.0) * Double($1.1) }, "its weights")
+        try requireMemory(
+          values: zip(sizes, sizes.dropFirst()).reduce(0) { $0 + Double($1.0) * Double($1.1) }, "its weights")
       }
       return try found.make(input, classes, options)
     }
@@ -96,7 +101,8 @@ public struct ModelConfiguration: Configurable {
     let model = try builder.model()
     guard model.output.shape.count == classes else {
       throw ModelError(
-        "layer \(model.output.name): gives \(model.output.shape) values as the last layer, the data have \(classes) classes")
+        "layer \(model.output.name): gives \(model.output.shape) values as the last layer, the data have \(classes) classes"
+      )
     }
     return model
   }

@@ -111,14 +111,19 @@ private struct Preflight {
         }
       }
       if isRead {
-        loaded.cache.sets[key] = try loaded.cache.sets[key] ?? data.load(name: key.isEmpty ? "data" : key, resolve: loaded.resolve)
+        loaded.cache.sets[key] =
+          try loaded.cache.sets[key] ?? data.load(name: key.isEmpty ? "data" : key, resolve: loaded.resolve)
       }
     } catch {
       // The set is called as the key that stands before the sentence.
       let sentence = "\(error)".replacingPrefix("\(key.isEmpty ? "data" : key): ", with: "")
       let file = data.paths.first { sentence.hasPrefix(loaded.resolve($0.path) + ":") }
-      let key = sentence.contains("validation") ? "validation" : data.limit != nil && sentence.contains("limit") ? "limit" : "dataset"
-      refuse(sentence, at: file.map { "\(place).\($0.key)" } ?? (data.dataset == nil && key == "dataset" ? place : "\(place).\(key)"))
+      let key =
+        sentence.contains("validation")
+        ? "validation" : data.limit != nil && sentence.contains("limit") ? "limit" : "dataset"
+      refuse(
+        sentence,
+        at: file.map { "\(place).\($0.key)" } ?? (data.dataset == nil && key == "dataset" ? place : "\(place).\(key)"))
       return
     }
     let found: (shape: [Int], classes: Int, train: Int, test: Int, hasValidation: Bool)
@@ -137,7 +142,8 @@ private struct Preflight {
     let available = found.train + (loaded.cache.sets[key]?.validation?.count ?? 0)
     for (part, limit, count) in [("train", data.limit?.train, available), ("test", data.limit?.test, found.test)] {
       if let limit, limit > count {
-        warn("\(limit) is more than the \(count) samples there are", at: "\(place).limit.\(part)", hint: "all are taken")
+        warn(
+          "\(limit) is more than the \(count) samples there are", at: "\(place).limit.\(part)", hint: "all are taken")
       }
     }
   }

@@ -53,7 +53,8 @@ public struct Comparison {
     }
     guard !runs.isEmpty else {
       throw RunError(
-        (notes + ["\(folders.joined(separator: ", ")): no finished runs here; `simengine run` makes them"]).joined(separator: "\n"))
+        (notes + ["\(folders.joined(separator: ", ")): no finished runs here; `simengine run` makes them"]).joined(
+          separator: "\n"))
     }
     for condition in conditions {
       let all = runs
@@ -129,7 +130,8 @@ public struct Comparison {
     case .csv:
       var lines: [[String]] = []
       for r in rows {
-        var cells = [r.name, r.runs.map(\.id).joined(separator: " "), "\(r.runs.count)"] + paths.map { r.differences[$0] ?? "" }
+        var cells =
+          [r.name, r.runs.map(\.id).joined(separator: " "), "\(r.runs.count)"] + paths.map { r.differences[$0] ?? "" }
         for m in metrics {
           cells += [Self.mean(r.values(m)).map(CSV.number) ?? "", Self.deviation(r.values(m)).map(CSV.number) ?? ""]
         }

@@ -43,13 +43,18 @@ public enum DataReport {
   }
 
   public static func verify(_ names: [String]) throws -> (text: String, isGood: Bool) {
-    let sets = try names.isEmpty ? DatasetRegistry.all.filter { (try? $0.paths()) != nil } : names.map { try DatasetRegistry.named($0) }
+    let sets =
+      try names.isEmpty
+      ? DatasetRegistry.all.filter { (try? $0.paths()) != nil } : names.map { try DatasetRegistry.named($0) }
     var table = TextTable(header: ["file", "SHA-256", ""])
     table.leftColumns = [0, 1, 2]
     var isGood = true
     for d in sets {
       for check in try d.verify() {
-        table.rows.append([check.path, String(check.found.prefix(16)) + "…", check.isGood ? "as published" : "DIFFERS from \(check.expected)"])
+        table.rows.append([
+          check.path, String(check.found.prefix(16)) + "…",
+          check.isGood ? "as published" : "DIFFERS from \(check.expected)",
+        ])
         if !check.isGood { isGood = false }
       }
     }
@@ -66,7 +71,9 @@ public enum DataReport {
         let result = try await Subprocess.run(
           .name(words[0]), arguments: Arguments(Array(words.dropFirst())), output: .discarded,
           error: .string(limit: 1 << 16, encoding: UTF8.self))
-        if case .exited(0) = result.terminationStatus { box.problem = nil } else {
+        if case .exited(0) = result.terminationStatus {
+          box.problem = nil
+        } else {
           box.problem = result.standardError.split(separator: "\n").last.map(String.init) ?? "it failed"
         }
       } catch { box.problem = "\(error)" }

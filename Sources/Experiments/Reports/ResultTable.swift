@@ -9,7 +9,8 @@ public enum ResultTable {
     var columns: [String] = []
     var cells: [String: [String: Double]] = [:]
     for s in stages {
-      let metrics = s.stage == "train" ? s.metrics.filter { $0.name == "trainLoss" || $0.name == "trainAccuracy" } : s.metrics
+      let metrics =
+        s.stage == "train" ? s.metrics.filter { $0.name == "trainLoss" || $0.name == "trainAccuracy" } : s.metrics
       for m in metrics {
         let column = "\(s.label) \(m.name)"
         if !models.contains(s.model) { models.append(s.model) }
@@ -19,8 +20,10 @@ public enum ResultTable {
     }
     let timings = result["timings"]
     func seconds(_ model: String) -> Double {
-      (timings?.members ?? []).filter { ($0.key.hasPrefix("\(model).") || model.isEmpty) && !$0.key.hasSuffix(".epochs") }
-        .reduce(0) { $0 + ($1.value.double ?? 0) }
+      (timings?.members ?? []).filter {
+        ($0.key.hasPrefix("\(model).") || model.isEmpty) && !$0.key.hasSuffix(".epochs")
+      }
+      .reduce(0) { $0 + ($1.value.double ?? 0) }
     }
     let name = result["name"]?.string ?? ""
     var text = "\(name), seed \(result["seed"]?.int ?? 0)\n\n"

@@ -22,7 +22,9 @@ struct TextTable {
   }
 
   var markdown: String {
-    func line(_ cells: [String]) -> String { "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |" }
+    func line(_ cells: [String]) -> String {
+      "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
+    }
     let rule = "|" + header.indices.map { leftColumns.contains($0) ? " --- |" : " ---: |" }.joined()
     return ([line(header), rule] + rows.map(line)).joined(separator: "\n")
   }

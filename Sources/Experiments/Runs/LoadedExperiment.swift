@@ -73,7 +73,8 @@ public struct LoadedExperiment {
     for (name, set) in e.datasets { wanted += set.paths.map { ("datasets.\(name).\($0.key)", $0.path) } }
     for (name, m) in e.models {
       guard let file = m.initialWeights else { continue }
-      wanted.append((json["model"] != nil && name == "main" ? "model.initialWeights" : "models.\(name).initialWeights", file))
+      wanted.append(
+        (json["model"] != nil && name == "main" ? "model.initialWeights" : "models.\(name).initialWeights", file))
     }
     for (i, s) in e.stages.enumerated() {
       wanted += s.body.inputPaths.map { ("stages.\(i).\(s.body.kind).\($0.key)", $0.path) }

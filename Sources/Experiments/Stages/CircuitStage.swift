@@ -13,14 +13,18 @@ public struct CircuitStage: Stage {
   public var effectiveMatrix: String?
 
   public init() {}
-  public static let documentation = "Reads one crossbar: G [rows, columns] in siemens, V [vectors, rows] in volts, I [vectors, columns] in amperes."
+  public static let documentation =
+    "Reads one crossbar: G [rows, columns] in siemens, V [vectors, rows] in volts, I [vectors, columns] in amperes."
   public static let fields: [Field<CircuitStage>] = [
     Field("conductance", \.conductance, .text, "File of G, .npy, siemens, [rows, columns].", required: true),
     Field(
-      "inputs", \.inputs, .text, "File of V, .npy, volts, [vectors, rows]; backward: [vectors, columns].", required: true),
+      "inputs", \.inputs, .text, "File of V, .npy, volts, [vectors, rows]; backward: [vectors, columns].",
+      required: true),
     Field("direction", \.direction, .choice, "Which terminals are driven."),
     Field("output", \.output, .text, "File of I in the run's folder, .npy, amperes."),
-    Field("effectiveMatrix", \.effectiveMatrix, .optional(.text), "File in the run's folder for G_eff, .npy, siemens, inputs × outputs."),
+    Field(
+      "effectiveMatrix", \.effectiveMatrix, .optional(.text),
+      "File in the run's folder for G_eff, .npy, siemens, inputs × outputs."),
   ]
 
   public var kind: String { "circuit" }
@@ -40,7 +44,9 @@ public struct CircuitStage: Stage {
   private func arrays(_ gPath: String, _ vPath: String) throws -> (g: Matrix, v: Matrix) {
     let g = try Npy.read(gPath).matrix(gPath)
     let v = try Npy.read(vPath).matrix(vPath)
-    guard g.rows > 0 && g.columns > 0 else { throw RunError("\(gPath): has the shape \(g.rows)×\(g.columns), no cell at all") }
+    guard g.rows > 0 && g.columns > 0 else {
+      throw RunError("\(gPath): has the shape \(g.rows)×\(g.columns), no cell at all")
+    }
     guard v.rows > 0 else { throw RunError("\(vPath): holds no vectors, at least one was expected") }
     let isForward = direction == .forward
     let lines = isForward ? g.rows : g.columns
@@ -67,7 +73,8 @@ public struct CircuitStage: Stage {
   ) {
     if !(experiment.hardware is CrossbarConfiguration) {
       report.error(
-        "needs the crossbar's circuit", at: path, hint: "give the experiment \"hardware\": { \"kind\": \"crossbar\", … }")
+        "needs the crossbar's circuit", at: path,
+        hint: "give the experiment \"hardware\": { \"kind\": \"crossbar\", … }")
     }
   }
 
@@ -81,7 +88,8 @@ public struct CircuitStage: Stage {
     let (g, v) = try arrays(gPath, vPath)
     let isForward = direction == .forward
     if let largest = g.values.max(), largest > 1 {
-      run.progress.say("warning: \(gPath): conductances up to \(inWords(largest)) S; are these ohms instead of siemens?")
+      run.progress.say(
+        "warning: \(gPath): conductances up to \(inWords(largest)) S; are these ohms instead of siemens?")
     }
     let parameters =
       crossbar.circuit.method == .ideal ? CircuitParameters(wireResistance: 0) : crossbar.circuit.parameters

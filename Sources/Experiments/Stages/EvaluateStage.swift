@@ -37,20 +37,22 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
     let names = set.classNames
     // Beyond that it is no table for people, and as large as everything else together.
     if scores.classes <= 256 {
-      context.result.tables.append((
-        "confusion", ["actual"] + names,
-        (0..<scores.classes).map { row in
-          [.string(row < names.count ? names[row] : "\(row)")]
-            + (0..<scores.classes).map { .integer(scores.confusion[row * scores.classes + $0]) }
+      context.result.tables.append(
+        (
+          "confusion", ["actual"] + names,
+          (0..<scores.classes).map { row in
+            [.string(row < names.count ? names[row] : "\(row)")]
+              + (0..<scores.classes).map { .integer(scores.confusion[row * scores.classes + $0]) }
+          }
+        ))
+    }
+    context.result.tables.append(
+      (
+        "activity", ["counter", "value"],
+        zip(activity(target).counters, before.counters).map { after, before in
+          [.string(after.name), .integer(Int(clamping: after.value - before.value))]
         }
       ))
-    }
-    context.result.tables.append((
-      "activity", ["counter", "value"],
-      zip(activity(target).counters, before.counters).map { after, before in
-        [.string(after.name), .integer(Int(clamping: after.value - before.value))]
-      }
-    ))
   }
 
   private func activity(_ target: RunModel) -> Activity {

@@ -29,7 +29,8 @@ public struct TrainStage: MeasuringStage {
     Field("schedule", \.schedule, .object(shorthand: "kind"), "The learning rate's course."),
     Field("loss", \.loss, .object(shorthand: "kind"), "What training lowers."),
     Field("shuffle", \.shuffle, .boolean, "A new random order for each epoch; false keeps the data's order."),
-    Field("measure", \.measure, .choice, "The part measured after each epoch; auto: validation if there is one, else test."),
+    Field(
+      "measure", \.measure, .choice, "The part measured after each epoch; auto: validation if there is one, else test."),
     Field("checkpointEvery", \.checkpointEvery, .integer(1...1_000_000, unit: "epoch"), "Epochs between checkpoints."),
   ]
 
@@ -45,7 +46,8 @@ public struct TrainStage: MeasuringStage {
     for (name, model) in models where model.hardware.updatesInArray && model.hardware.layers.isEmpty {
       guard let stateful = optimizer.stateful else { continue }
       report.error(
-        Self.sentence(stateful.what, model: name, layer: nil), at: "\(path).optimizer.\(stateful.key)", hint: Self.arrayHint)
+        Self.sentence(stateful.what, model: name, layer: nil), at: "\(path).optimizer.\(stateful.key)",
+        hint: Self.arrayHint)
     }
   }
 
@@ -69,7 +71,8 @@ public struct TrainStage: MeasuringStage {
     let trainer = Trainer(
       workspace: workspace,
       optimizer: try Optimizer(
-        optimizer.optimizerKind, weightDecay: optimizer.weightDecay, decaysVectors: optimizer.decaysVectors, model: model))
+        optimizer.optimizerKind, weightDecay: optimizer.weightDecay, decaysVectors: optimizer.decaysVectors,
+        model: model))
     let source = try BatchSource(set.train, data, augments: true, batch: batchSize, seed: seed, pool: run.pool)
     let measured: (name: String, evaluator: Evaluator)? = try measuredPart(set).map { name, images in
       (
@@ -106,7 +109,8 @@ public struct TrainStage: MeasuringStage {
           throw divergence(context, trainer, epoch, workspace, indices.count)
         }
         scores.add(
-          outputs: workspace.output, count: model.output.shape.count, samples: indices.count, targets: workspace.targets)
+          outputs: workspace.output, count: model.output.shape.count, samples: indices.count, targets: workspace.targets
+        )
         lossSum += loss * Double(indices.count)
         run.progress.advance(
           by: indices.count, note: "epoch \(epoch + 1)/\(epochs), loss \((loss * 1000).rounded() / 1000)")
@@ -122,7 +126,9 @@ public struct TrainStage: MeasuringStage {
       if let measured {
         let (loss, scores) = try measured.evaluator.run(step: model.updates)
         context.result.append(loss, to: "\(measured.name)Loss")
-        for m in scores.metrics where m.name == "accuracy" { context.result.append(m.value, to: "\(measured.name)Accuracy") }
+        for m in scores.metrics where m.name == "accuracy" {
+          context.result.append(m.value, to: "\(measured.name)Accuracy")
+        }
       }
       run.addTiming("\(context.target?.name ?? "").\(context.label).epochs", Progress.now() - start)
       if (epoch + 1) % checkpointEvery == 0 && epoch + 1 < epochs {
@@ -171,7 +177,9 @@ public struct TrainStage: MeasuringStage {
       for w in node.layer.weights {
         for a in w.arrays {
           let isBad: Bool
-          if let p = a.plainWeights { isBad = (0..<(a.outputs * a.inputs)).contains { !p[$0].isFinite } } else {
+          if let p = a.plainWeights {
+            isBad = (0..<(a.outputs * a.inputs)).contains { !p[$0].isFinite }
+          } else {
             isBad = a.weights.values.contains { !$0.isFinite }
           }
           if isBad { return "a weight of layer \(node.name)" }
