@@ -36,7 +36,9 @@ let package = Package(
       ]),
     .executableTarget(
       name: "simengine",
-      dependencies: ["Configuration", "Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Configuration", "Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     // Interposes malloc: for test executables only.
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
     .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"]),
@@ -46,7 +48,8 @@ let package = Package(
       dependencies: ["NeuralNetworks", "Datasets", "LinearAlgebra", "CKernels", "CAllocationCounter"],
       resources: [.copy("Fixtures")]),
     .testTarget(
-      name: "CrossbarsTests", dependencies: ["Crossbars", "NeuralNetworks", "Configuration", "LinearAlgebra", "CBLAS", "CKernels"],
+      name: "CrossbarsTests",
+      dependencies: ["Crossbars", "NeuralNetworks", "Configuration", "LinearAlgebra", "CBLAS", "CKernels"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration", "Datasets"]),

@@ -98,7 +98,9 @@ public struct CrossbarHardware: Hardware {
   }
 
   public func makeArray(weights: Tensor, name: String, owner: Int, pool: ThreadPool) throws -> any WeightArray {
-    do { return try CrossbarArray(weights: weights, parameters: parameters, owner: owner, seed: seed, pool: pool) } catch let
+    do {
+      return try CrossbarArray(weights: weights, parameters: parameters, owner: owner, seed: seed, pool: pool)
+    } catch let
       error as CircuitError
     { throw ModelError("layer \(name): \(error.description)") }
   }

@@ -292,12 +292,13 @@ public final class CrossbarArray: WeightArray {
       if let s { result.append((name, tensor(s))) }
     }
     let refreshed = refreshedAt + 1
-    result.append((
-      "scalars",
-      Tensor(
-        shape: [5],
-        values: [Float(refreshed & 0xFF_FFFF), Float(refreshed >> 24), forwardRange, backwardRange, weightRange])
-    ))
+    result.append(
+      (
+        "scalars",
+        Tensor(
+          shape: [5],
+          values: [Float(refreshed & 0xFF_FFFF), Float(refreshed >> 24), forwardRange, backwardRange, weightRange])
+      ))
     return result
   }
 

@@ -7,7 +7,8 @@ public protocol ModelTask: AnyObject {
   /// - Returns: the sum (not the mean) of the samples' losses.
   func loss(
     outputs: UnsafePointer<Float>, count: Int, samples: Int, targets: Targets, first: Int, batch: Int,
-    gradient: UnsafeMutablePointer<Float>?) -> Double
+    gradient: UnsafeMutablePointer<Float>?
+  ) -> Double
 
   /// Collects the metrics of an evaluation, batch by batch.
   func makeScores() -> any Scores

@@ -57,7 +57,8 @@ struct CrossbarArrayCircuitTests {
     #expect(difference(array.read(x), reference) < 1e-6 * (1 + device.floor))
   }
 
-  @Test("the backward read is the circuit driven from its sense end", arguments: [Crossbar.wires, Crossbar.unevenWires])
+  @Test(
+    "the backward read is the circuit driven from its sense end", arguments: [Crossbar.wires, Crossbar.unevenWires])
   func backward(wires: CircuitParameters) throws {
     let array = try Crossbar.array(Crossbar.parameters(device: Device(onResistance: 2e4), circuit: wires))
     let forward = try Self.effectiveWeights(array)

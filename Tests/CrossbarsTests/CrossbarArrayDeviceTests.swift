@@ -210,7 +210,8 @@ struct CrossbarArrayDeviceTests {
       "pulseStep is nan; expected a fraction of the conductance range, above 0"
     ),
     (
-      Crossbar.parameters(converters: Converters(dacBits: 1)), "dacBits is 1.0; expected 0 (no rounding) or 2 to 16 bits"
+      Crossbar.parameters(converters: Converters(dacBits: 1)),
+      "dacBits is 1.0; expected 0 (no rounding) or 2 to 16 bits"
     ),
     (
       Crossbar.parameters(converters: Converters(adcRange: .fixed(0))),

@@ -79,8 +79,10 @@ struct CrossbarArrayReadTests {
     Case(converters: Converters(dacBits: 8, adcBits: 8, adcRange: .fixed(current))),
     Case(converters: Converters(dacBits: 3, adcBits: 4, adcRange: .fixed(current / 4))),
     Case(converters: Converters(dacBits: 0, adcBits: 6, adcRange: .fixed(current))),
-    Case(converters: Converters(dacBits: 5, adcBits: 8, dacRange: .fixed(1.5), adcRange: .fixed(current)), dacRange: 1.5),
-    Case(converters: Converters(dacBits: 0, adcBits: 8, dacRange: .fixed(1.5), adcRange: .fixed(current)), dacRange: 1.5),
+    Case(
+      converters: Converters(dacBits: 5, adcBits: 8, dacRange: .fixed(1.5), adcRange: .fixed(current)), dacRange: 1.5),
+    Case(
+      converters: Converters(dacBits: 0, adcBits: 8, dacRange: .fixed(1.5), adcRange: .fixed(current)), dacRange: 1.5),
     Case(converters: Converters(dacBits: 2, adcBits: 2, adcRange: .fixed(current / 8))),
   ]
 
@@ -133,7 +135,8 @@ struct CrossbarArrayReadTests {
     }
   }
 
-  @Test("the DAC is mid-tread with 2^(b−1) − 1 steps either way and restores each vector's scale", arguments: [2, 4, 8])
+  @Test(
+    "the DAC is mid-tread with 2^(b−1) − 1 steps either way and restores each vector's scale", arguments: [2, 4, 8])
   func dacSteps(bits: Int) throws {
     let converters = Converters(dacBits: bits, adcBits: 0)
     let array = try Crossbar.array(

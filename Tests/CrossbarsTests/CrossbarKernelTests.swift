@@ -148,7 +148,8 @@ struct CrossbarKernelTests {
       #expect((found.plus + found.minus).allSatisfy { $0 >= 0 && $0 <= 1 }, "\(name)")
       #expect(found.plus.contains(0) && found.plus.contains(1))
       // Gradients beyond all measure saturate.
-      let huge = Self.run(table, strong, [3e38, -3e38, .infinity], rate: 1e3, first: 0, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+      let huge = Self.run(
+        table, strong, [3e38, -3e38, .infinity], rate: 1e3, first: 0, [0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
       #expect(huge.plus == [0, 1, 0] && huge.minus == [1, 0, 1], "\(name)")
 
       let one = CKPulse(pulseScale: 1, pulseStep: 0.01, nonlinearity: 2, noise: 0, weightScale: 1)
@@ -193,7 +194,9 @@ struct CrossbarKernelTests {
   // MARK: Converters
 
   /// The AVX2 body fuses a product and a sum, so that the nearest of ties may differ.
-  @Test("both bodies convert inputs alike, but for ties", arguments: [Float(0), 1, 127, 32767], [(Float(0), 37), (0.7, 37), (0, 5), (0, 16)])
+  @Test(
+    "both bodies convert inputs alike, but for ties", arguments: [Float(0), 1, 127, 32767],
+    [(Float(0), 37), (0.7, 37), (0, 5), (0, 16)])
   func inputsAgree(levels: Float, item: (range: Float, n: Int)) throws {
     guard Self.bodies.count == 2 else { return }
     let (range, n) = item
@@ -212,16 +215,23 @@ struct CrossbarKernelTests {
     #expect(gaps.count <= 2 && gaps.allSatisfy { $0 < 1.01 / max(levels, 1) })
     let (q, scales, clips) = results[0]
     #expect(q.allSatisfy { abs($0) <= 1.000_001 })
-    #expect(clips == (range == 0 ? 0 : UInt64((0..<rows).reduce(0) { sum, r in
-      sum + (0..<n).filter { abs(x[r * stride + $0]) > range }.count
-    })))
+    #expect(
+      clips
+        == (range == 0
+          ? 0
+          : UInt64(
+            (0..<rows).reduce(0) { sum, r in
+              sum + (0..<n).filter { abs(x[r * stride + $0]) > range }.count
+            })))
     for r in 0..<rows {
       let largest = x[r * stride..<r * stride + n].map { abs($0) }.max()!
       #expect(scales[r] == (range == 0 ? largest : range))
     }
   }
 
-  @Test("outputs are converted as written: round half to even, clip, count; both bodies agree", arguments: [0, 1], [53, 5, 8, 1])
+  @Test(
+    "outputs are converted as written: round half to even, clip, count; both bodies agree", arguments: [0, 1],
+    [53, 5, 8, 1])
   func outputs(first: Int32, n: Int) {
     let rows = 7
     let levels: Float = 7
@@ -258,7 +268,8 @@ struct CrossbarKernelTests {
       for e in 0..<n {
         let (p, m) = (Double(plus[e]), Double(minus[e]))
         let expected =
-          distorted ? 3 * ((p + Double(Float(0.1))) * Double(a[e]) - (m + Double(Float(0.1))) * Double(b[e])) : 3 * (p - m)
+          distorted
+          ? 3 * ((p + Double(Float(0.1))) * Double(a[e]) - (m + Double(Float(0.1))) * Double(b[e])) : 3 * (p - m)
         #expect(abs(Double(w[e]) - expected) < 1e-6, "\(name)")
       }
     }

@@ -25,7 +25,8 @@ import NeuralNetworks
       let r = try b.rate(seconds: number(3, 3))
       print("\(words[1]), batch \(batch): median \(Int(r.median)), best \(Int(r.best)) samples/s in \(r.steps) steps")
     case "crossbar":
-      try crossbarComparison(words.count > 1 ? words[1] : "lenet5", threads: Int(number(2, 1)), rounds: Int(number(3, 9)))
+      try crossbarComparison(
+        words.count > 1 ? words[1] : "lenet5", threads: Int(number(2, 1)), rounds: Int(number(3, 9)))
     case "circuit" where words.count > 1:
       try circuitComparison(python: words[1], rounds: Int(number(2, 5)))
     default:

@@ -28,7 +28,8 @@ struct Checkpoint {
     }
     for t in optimizer { tensors.append(Safetensors.NamedArray("optimizer/\(t.name)", t.tensor)) }
     let progress = JSON.object([
-      ("run", .string(run)), ("unitsDone", .integer(unitsDone)), ("results", .array(results.map(\.json))), ("current", current?.json ?? nil),
+      ("run", .string(run)), ("unitsDone", .integer(unitsDone)), ("results", .array(results.map(\.json))),
+      ("current", current?.json ?? nil),
       ("epochsDone", .integer(epochsDone)),
       ("timings", .object(timings.map { ($0.name, .number($0.seconds)) })),
     ])
@@ -56,7 +57,9 @@ struct Checkpoint {
         let rest = t.name.dropFirst("models/".count)
         guard let slash = rest.firstIndex(of: "/") else { continue }
         let (model, name) = (String(rest[..<slash]), String(rest[rest.index(after: slash)...]))
-        if let i = c.models.firstIndex(where: { $0.name == model }) { c.models[i].tensors.append((name, tensor)) } else {
+        if let i = c.models.firstIndex(where: { $0.name == model }) {
+          c.models[i].tensors.append((name, tensor))
+        } else {
           c.models.append((model, [(name, tensor)]))
         }
       }

@@ -90,7 +90,9 @@ public final class Progress {
     x >= 1000 ? grouped(Int(x)) : x >= 10 ? "\(Int(x))" : "\((x * 10).rounded() / 10)"
   }
 
-  private func grouped(_ n: Int) -> String { n >= 1000 ? "\(grouped(n / 1000)),\(String(n % 1000 + 1000).dropFirst())" : "\(n)" }
+  private func grouped(_ n: Int) -> String {
+    n >= 1000 ? "\(grouped(n / 1000)),\(String(n % 1000 + 1000).dropFirst())" : "\(n)"
+  }
 }
 
 /// Whether the process was asked to stop (SIGINT, SIGTERM); looked at between steps.

@@ -21,7 +21,12 @@ public struct StageResult: Sendable {
         "tables",
         .object(
           tables.map {
-            ($0.name, .object([("columns", .array($0.columns.map { .string($0) })), ("rows", .array($0.rows.map { .array($0) }))]))
+            (
+              $0.name,
+              .object([
+                ("columns", .array($0.columns.map { .string($0) })), ("rows", .array($0.rows.map { .array($0) })),
+              ])
+            )
           })
       ),
     ])
@@ -48,7 +53,9 @@ public struct StageResult: Sendable {
   }
 
   mutating func append(_ value: Double, to name: String) {
-    if let i = series.firstIndex(where: { $0.name == name }) { series[i].values.append(value) } else {
+    if let i = series.firstIndex(where: { $0.name == name }) {
+      series[i].values.append(value)
+    } else {
       series.append((name, [value]))
     }
   }

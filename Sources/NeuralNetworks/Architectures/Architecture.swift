@@ -38,26 +38,29 @@ public struct Architecture: Sendable {
   public let make: @Sendable (_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) throws -> Model
 
   /// All architectures, by name.
-  public static let all: [Architecture] = [
-    Architecture(
-      name: "lenet5", summary: "LeNet-5: two 5×5 convolutions of 6 and 16, fully connected 120, 84",
-      usualInput: Shape(height: 28, width: 28, channels: 1), usualClasses: 10, make: makeLeNet5),
-    Architecture(
-      name: "mlp", summary: "fully connected layers with ReLU between; sizes by `hidden` (256, 128)",
-      usualInput: Shape(height: 28, width: 28, channels: 1), usualClasses: 10, make: makeMLP),
-    Architecture(
-      name: "vgg8", summary: "3×3 convolutions 64-64-M-128-128-M-256-256-M, fully connected 1024; `width`, `batchNorm`",
-      usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGG8),
-    Architecture(
-      name: "vgg16", summary: "thirteen 3×3 convolutions of 64 to 512 with batch-norm, one classifier",
-      usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGG16),
-    Architecture(
-      name: "resnet18", summary: "ResNet-18: 64/128/256/512, two basic blocks each; a 3×3 stem below 64×64 pixels",
-      usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeResNet18),
-  ]
+  public static let all: [Architecture] =
+    [
+      Architecture(
+        name: "lenet5", summary: "LeNet-5: two 5×5 convolutions of 6 and 16, fully connected 120, 84",
+        usualInput: Shape(height: 28, width: 28, channels: 1), usualClasses: 10, make: makeLeNet5),
+      Architecture(
+        name: "mlp", summary: "fully connected layers with ReLU between; sizes by `hidden` (256, 128)",
+        usualInput: Shape(height: 28, width: 28, channels: 1), usualClasses: 10, make: makeMLP),
+      Architecture(
+        name: "vgg8",
+        summary: "3×3 convolutions 64-64-M-128-128-M-256-256-M, fully connected 1024; `width`, `batchNorm`",
+        usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGG8),
+      Architecture(
+        name: "vgg16", summary: "thirteen 3×3 convolutions of 64 to 512 with batch-norm, one classifier",
+        usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGG16),
+      Architecture(
+        name: "resnet18", summary: "ResNet-18: 64/128/256/512, two basic blocks each; a 3×3 stem below 64×64 pixels",
+        usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeResNet18),
+    ]
     + [20, 32, 56, 110].map { depth in
       Architecture(
-        name: "resnet\(depth)", summary: "CIFAR ResNet-\(depth): 16/32/64, \((depth - 2) / 6) basic blocks each; `shortcut`",
+        name: "resnet\(depth)",
+        summary: "CIFAR ResNet-\(depth): 16/32/64, \((depth - 2) / 6) basic blocks each; `shortcut`",
         usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10,
         make: { try makeCIFARResNet(depth: depth, $0, $1, $2) })
     }
