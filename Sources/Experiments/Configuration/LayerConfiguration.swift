@@ -162,46 +162,49 @@ public struct DropoutConfiguration: LayerConfiguration {
   public func add(to b: inout ModelBuilder, name: String) throws { try b.add(name, Dropout(rate: rate)) }
 }
 
-public struct MaxPoolConfiguration: LayerConfiguration {
+/// A layer that slides a window over the pixels.
+protocol WindowConfiguration: LayerConfiguration {
+  var name: String? { get set }
+  var size: Int { get set }
+  var stride: Int? { get set }
+  var padding: Int { get set }
+}
+
+extension WindowConfiguration {
   public static var word: String { "pool" }
+  static var windowFields: [Field<Self>] {
+    [
+      nameField(\.name),
+      Field("size", \.size, .integer(1...15), "Side of the window."),
+      Field(
+        "stride", \.stride, .optional(.integer(1...64)),
+        "Pixels from one window to the next; the window's size if left out."),
+      Field("padding", \.padding, .integer(0...7), "Padding around the image."),
+    ]
+  }
+  func window() throws -> PoolingWindow { try PoolingWindow(size: size, stride: stride, padding: padding) }
+}
+
+public struct MaxPoolConfiguration: WindowConfiguration {
   public var name: String?
   public init() {}
   var size = 2
   var stride: Int?
   var padding = 0
   public static let documentation = "The largest value of each window."
-  public static let fields: [Field<MaxPoolConfiguration>] = [
-    nameField(\.name),
-    Field("size", \.size, .integer(1...15), "Side of the window."),
-    Field(
-      "stride", \.stride, .optional(.integer(1...64)),
-      "Pixels from one window to the next; the window's size if left out."),
-    Field("padding", \.padding, .integer(0...7), "Padding around the image."),
-  ]
-  public func add(to b: inout ModelBuilder, name: String) throws {
-    try b.add(name, MaxPool(PoolingWindow(size: size, stride: stride, padding: padding)))
-  }
+  public static var fields: [Field<MaxPoolConfiguration>] { windowFields }
+  public func add(to b: inout ModelBuilder, name: String) throws { try b.add(name, MaxPool(window())) }
 }
 
-public struct AveragePoolConfiguration: LayerConfiguration {
-  public static var word: String { "pool" }
+public struct AveragePoolConfiguration: WindowConfiguration {
   public var name: String?
   public init() {}
   var size = 2
   var stride: Int?
   var padding = 0
   public static let documentation = "The mean of each window."
-  public static let fields: [Field<AveragePoolConfiguration>] = [
-    nameField(\.name),
-    Field("size", \.size, .integer(1...15), "Side of the window."),
-    Field(
-      "stride", \.stride, .optional(.integer(1...64)),
-      "Pixels from one window to the next; the window's size if left out."),
-    Field("padding", \.padding, .integer(0...7), "Padding around the image."),
-  ]
-  public func add(to b: inout ModelBuilder, name: String) throws {
-    try b.add(name, AveragePool(PoolingWindow(size: size, stride: stride, padding: padding)))
-  }
+  public static var fields: [Field<AveragePoolConfiguration>] { windowFields }
+  public func add(to b: inout ModelBuilder, name: String) throws { try b.add(name, AveragePool(window())) }
 }
 
 public struct GlobalPoolConfiguration: LayerConfiguration {

@@ -63,7 +63,7 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
 }
 
 /// Writes a model's outputs (logits) for a part of a data set.
-public struct PredictStage: EnsembleStage, MeasuringStage {
+public struct PredictStage: EnsembleStage, MeasuringStage, WritingStage {
   public var split = EvaluateStage.Part.test
   public var batchSize = 64
   public var output: String?
@@ -78,21 +78,7 @@ public struct PredictStage: EnsembleStage, MeasuringStage {
 
   public var kind: String { "predict" }
   var measured: (key: String, split: Split)? { ("split", split.split) }
-
-  public func outputPaths(label: String, models: [String]) -> [String] {
-    output.map { [$0] } ?? models.map { "\($0)-\(label).npy" }
-  }
-
-  public func check(
-    _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
-    _ report: inout Report
-  ) {
-    if let output, models.count > 1 {
-      report.error(
-        "\"\(output)\" would be written by each of \(models.count) models", at: "\(path).output",
-        hint: "leave it out, or give the stage one of the models")
-    }
-  }
+  static let fileExtension = "npy"
 
   public func run(_ context: StageContext) throws {
     let run = context.run

@@ -55,7 +55,7 @@ public struct MapStage: RestructuringStage {
 }
 
 /// Writes a model's weights, with PyTorch's names and layouts.
-public struct ExportStage: Stage {
+public struct ExportStage: WritingStage {
   public var output: String?
 
   public init() {}
@@ -66,21 +66,7 @@ public struct ExportStage: Stage {
 
   public var kind: String { "export" }
   public var needsData: Bool { false }
-
-  public func outputPaths(label: String, models: [String]) -> [String] {
-    output.map { [$0] } ?? models.map { "\($0)-\(label).safetensors" }
-  }
-
-  public func check(
-    _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
-    _ report: inout Report
-  ) {
-    if let output, models.count > 1 {
-      report.error(
-        "\"\(output)\" would be written by each of \(models.count) models", at: "\(path).output",
-        hint: "leave it out, or give the stage one of the models")
-    }
-  }
+  static let fileExtension = "safetensors"
 
   public func run(_ context: StageContext) throws {
     let model = try context.model()

@@ -37,6 +37,29 @@ extension Stage {
   public func checkInputs(in experiment: ExperimentConfiguration, resolve: (String) -> String) throws {}
 }
 
+/// A stage that writes one file for each model, named <model>-<label> unless the configuration says otherwise.
+protocol WritingStage: Stage {
+  var output: String? { get }
+  static var fileExtension: String { get }
+}
+
+extension WritingStage {
+  public func outputPaths(label: String, models: [String]) -> [String] {
+    output.map { [$0] } ?? models.map { "\($0)-\(label).\(Self.fileExtension)" }
+  }
+
+  public func check(
+    _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
+    _ report: inout Report
+  ) {
+    if let output, models.count > 1 {
+      report.error(
+        "\"\(output)\" would be written by each of \(models.count) models", at: "\(path).output",
+        hint: "leave it out, or give the stage one of the models")
+    }
+  }
+}
+
 /// Every stage, by its key.
 let stageVariants: @Sendable () -> [Variant<any Stage>] = {
   [
