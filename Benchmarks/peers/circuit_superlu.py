@@ -2,7 +2,7 @@
 
 The job: assemble the nodal matrix, factor it (minimum degree on A + Aᵀ, no pivoting: the best settings for this matrix),
 solve one adjoint right-hand side per bit line, read off the word-line ends. The topology is that of
-Sources/Crossbars/CircuitParameters.swift, the conductances are uniform in [1, 10] uS.
+Sources/Crossbars/Circuit/CircuitParameters.swift, the conductances are uniform in [1, 10] uS.
 
     python3 Benchmarks/peers/circuit_superlu.py [--sizes 32,64,128] [--repeats 9]
 
