@@ -17,7 +17,9 @@ extension CrossbarCircuit {
   ) throws -> String {
     try check(conductance)
     try check(Matrix(rows: 1, columns: voltages.count, values: voltages), for: conductance, direction)
-    if hasInfiniteResistance { throw CircuitError("a netlist cannot hold lines that an infinite resistance leaves open") }
+    if hasInfiniteResistance {
+      throw CircuitError("a netlist cannot hold lines that an infinite resistance leaves open")
+    }
     let (rows, columns) = (conductance.rows, conductance.columns)
     let wire = parameters.wireResistance
     let isForward = direction == .forward
@@ -41,7 +43,9 @@ extension CrossbarCircuit {
     }
     for i in 0..<rows where columns > 0 {
       terminal("w", i, isDriven: isForward, node: word(i, 0), resistance: ends.left + wire)
-      for j in 1..<max(columns, 1) where wire > 0 { lines.append("rw\(i)_\(j) \(word(i, j - 1)) \(word(i, j)) \(wire)") }
+      for j in 1..<max(columns, 1) where wire > 0 {
+        lines.append("rw\(i)_\(j) \(word(i, j - 1)) \(word(i, j)) \(wire)")
+      }
     }
     for j in 0..<columns where rows > 0 {
       for i in 1..<max(rows, 1) where wire > 0 { lines.append("rb\(i)_\(j) \(bit(i - 1, j)) \(bit(i, j)) \(wire)") }

@@ -231,7 +231,9 @@ public struct CrossbarCircuit: Sendable, Equatable {
     if cell != .linear || voltages.rows <= CrossbarCircuit.fewVectors {
       try check(conductance)
       guard voltages.rows > 0 && inputs > 0 && outputs > 0 && !hasInfiniteResistance else { return currents }
-      if try readOneByOne(conductance, voltages, direction, tolerance ?? defaultTolerance, into: &currents) { return currents }
+      if try readOneByOne(conductance, voltages, direction, tolerance ?? defaultTolerance, into: &currents) {
+        return currents
+      }
     }
     let effective = try effectiveMatrix(conductance, direction, workspace: workspace)
     guard voltages.rows > 0 && inputs > 0 && outputs > 0 else { return currents }

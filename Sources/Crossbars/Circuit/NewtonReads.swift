@@ -123,7 +123,8 @@ final class NewtonReads {
         solver.currents.update(from: improved, count: drops.paddedRows * drops.stride)
         return bound
       }
-      guard corrections < CrossbarCircuit.correctionLimit && sweeps < CrossbarCircuit.sweepLimit && bound.isFinite else {
+      guard corrections < CrossbarCircuit.correctionLimit && sweeps < CrossbarCircuit.sweepLimit && bound.isFinite
+      else {
         throw CircuitError(
           "the currents through the \(cell.name) cells did not settle: after \(corrections) corrections they may still "
             + "be off by \(bound) A, where the largest is \(largest) A and \(tolerance) of it was asked for")

@@ -60,7 +60,8 @@ extension CrossbarCircuit {
       let none = Matrix(rows: rows, columns: columns)
       let outputs = direction == .forward ? columns : rows
       return OperatingPoint(
-        direction: direction, currents: .init(repeating: 0, count: outputs), cellCurrents: none, wordVoltages: none, bitVoltages: none,
+        direction: direction, currents: .init(repeating: 0, count: outputs), cellCurrents: none, wordVoltages: none,
+        bitVoltages: none,
         errorBound: 0, sweeps: 0, corrections: 0)
     }
     if hasInfiniteResistance {
