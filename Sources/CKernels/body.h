@@ -381,14 +381,14 @@ ATTRIBUTES static uint64_t NAME(quantizeRows)(size_t rows, size_t n, const float
   return clipped;
 }
 
-// ADC: y[r] (+)= scales[r] · clip(round(partial[r] / step), ±levels) · step; returns how many values were clipped.
+// ADC: y[r] (+)= scales[r] · gain · clip(round(partial[r] / step), ±levels) · step; returns how many values were clipped.
 ATTRIBUTES static uint64_t NAME(accumulateConverted)(size_t rows, size_t n, const float *restrict partial, size_t ldp,
-                                                     const float *restrict scales, float step, float levels, int first,
-                                                     float *restrict y, size_t ldy) {
+                                                     const float *restrict scales, float step, float levels, float gain,
+                                                     int first, float *restrict y, size_t ldy) {
   uint64_t clipped = 0;
   const float inverse = 1.f / step;
   for (size_t r = 0; r < rows; r++, partial += ldp, y += ldy) {
-    const float s = scales[r] * step;
+    const float s = scales[r] * step * gain;
     uint32_t count = 0;
     if (first && n < 8 && ldy == n && ldp == n && (rows - r) * n >= 8) {
       // Eight lanes of which the last belong to the next rows, which are written after this one.
@@ -494,17 +494,7 @@ ATTRIBUTES static uint64_t NAME(pulseUpdate)(size_t n, const CKPulse *p, CKStrea
   return (uint64_t)pulses;
 }
 
-// w = scale · ((x⁺ + floor)·d⁺ − (x⁻ + floor)·d⁻), with floor = G_min / (G_max − G_min): the weight that the
-// distorted pair realises. Null distortions mean 1.
-ATTRIBUTES static void NAME(effectiveWeights)(size_t n, float scale, float floor, const float *restrict xPlus,
-                                              const float *restrict xMinus, const float *restrict dPlus,
-                                              const float *restrict dMinus, float *restrict w) {
-  if (!dPlus) {
-    for (size_t i = 0; i < n; i++) w[i] = scale * (xPlus[i] - xMinus[i]);
-    return;
-  }
-  for (size_t i = 0; i < n; i++) w[i] = scale * ((xPlus[i] + floor) * dPlus[i] - (xMinus[i] + floor) * dMinus[i]);
-}
+#include "crossbar.h"
 
 // ---- Batch-norm statistics: per column mean and Σ(x − mean)², by a shifted second pass.
 ATTRIBUTES static void NAME(moments)(size_t rows, size_t n, const float *restrict x, double *restrict mean,
@@ -581,7 +571,8 @@ ATTRIBUTES static void NAME(adam)(size_t n, float rate, float beta1, float beta2
 static const CKernels NAME(table) = {
     NAME(randomBits), NAME(uniform), NAME(gaussian), NAME(exponential), NAME(gatherPatches), NAME(scatterPatches),
     NAME(addBias), NAME(columnSums), NAME(relu), NAME(reluBackward), NAME(maxPool), NAME(maxPoolBackward),
-    NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(pulseUpdate), NAME(effectiveWeights),
+    NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(pulseUpdate), NAME(lineSums),
+    NAME(effectiveWeights), NAME(pulseCounts), NAME(streamDigits), NAME(addNoise),
     NAME(moments), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), NAME(multiplyPanels),
     NAME(multiplySmall), NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
     NAME(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
