@@ -494,6 +494,104 @@ ATTRIBUTES static uint64_t NAME(pulseUpdate)(size_t n, const CKPulse *p, CKStrea
   return (uint64_t)pulses;
 }
 
+// n devices by pulses[i]·sign pulses each, positive up: x += n·p·f(u) in their direction + σ·√n·N(0, 1), within the
+// bounds. Element i of the stream is the Gaussian of device i. With `shown`, x is the persistent state, and what is read
+// is drawn about it anew for every device that got pulses, from the stream whose index has its highest bit set.
+ATTRIBUTES INLINE void NAME(applyPulsesOf)(const int form, const int varied, size_t n, const CKStepLaw *p,
+                                           const CKDevices *d, CKStream s, size_t first, const float *pulses,
+                                           float sign, float *x, float *shown) {
+  uint32_t group = (uint32_t)(first / 32);
+  CKStream write = s;
+  write.indexHigh |= 0x80000000u;
+  const float step = p->step, sigma = p->noise * p->step, follows = p->noiseFollowsStep ? 1.f : 0.f;
+  const float ua = p->up[0], ub = p->up[1], uc = p->up[2], da = p->down[0], db = p->down[1], dc = p->down[2];
+  const float cells = (float)p->cells;
+  for (size_t i = 0; i < n; i += 32, group++) {
+    const size_t m = n - i < 32 ? n - i : 32;
+    float k[32] = {0}, state[32] = {0}, normal[32] = {0}, any = 0;
+    memcpy(k, pulses + i, m * sizeof *k);
+    for (int j = 0; j < 32; j++) any += __builtin_fabsf(k[j]);
+    if (any == 0) continue;  // not where a count is not a number
+    memcpy(state, x + i, m * sizeof *state);
+    float factorUp[32], factorDown[32], lower[32], upper[32];
+    if (varied) {
+      for (int j = 0; j < 32; j++) {
+        factorUp[j] = factorDown[j] = upper[j] = 1;
+        lower[j] = 0;
+      }
+      if (d->stepUp) memcpy(factorUp, d->stepUp + i, m * sizeof *k);
+      if (d->stepDown) memcpy(factorDown, d->stepDown + i, m * sizeof *k);
+      if (d->lower) memcpy(lower, d->lower + i, m * sizeof *k);
+      if (d->upper) memcpy(upper, d->upper + i, m * sizeof *k);
+    }
+    if (sigma > 0) NAME(gaussianGroup)(s, group, normal);
+    for (int j = 0; j < 32; j++) {
+      const int rises = k[j] * sign > 0;
+      float count = __builtin_fabsf(k[j] * sign);
+      count = count < 4e6f ? count : 4e6f;  // also where it is not a number
+      const float low = varied ? lower[j] : 0.f, high = varied ? upper[j] : 1.f;
+      float u = rises ? state[j] - low : high - state[j];
+      if (varied) u /= high - low;
+      const float a = rises ? ua : da, b = rises ? ub : db, c = rises ? uc : dc;
+      float f;
+      if (form == 0) {
+        f = a + b * u;
+      } else if (form == 1) {
+        f = a + b * exponentialOf(c * u);
+      } else if (form == 2) {
+        float t = 1.f - u;
+        t = t > 1e-30f ? t : 1e-30f;
+        f = b * exponentialOf(c * logarithmOf(t));
+      } else {
+        float place = u * cells;
+        place = place > 0 ? place : 0;
+        place = place < cells ? place : cells;
+        int at = (int)place;
+        at = at < p->cells ? at : p->cells - 1;
+        const float *t = p->table + (rises ? 0 : p->cells + 1) + at;
+        f = t[0] + (place - (float)at) * (t[1] - t[0]);
+      }
+      f = f > 0 ? f : 0;
+      if (varied) f *= rises ? factorUp[j] : factorDown[j];
+      const float local = count * step * f;
+      const float spread = __builtin_elementwise_sqrt(count) * sigma * (follows > 0 ? f : 1.f);
+      float moved = state[j] + (rises ? local : -local) + spread * normal[j];
+      moved = moved > high ? high : moved;
+      moved = moved < low ? low : moved;
+      // A count that is not a number must show: the next loss is then none either, and training stops.
+      moved = k[j] == k[j] ? moved : k[j];
+      state[j] = count == 0 ? state[j] : moved;
+    }
+    memcpy(x + i, state, m * sizeof *state);
+    if (shown) {
+      float seen[32] = {0};
+      memcpy(seen, shown + i, m * sizeof *seen);
+      NAME(gaussianGroup)(write, group, normal);
+      for (int j = 0; j < 32; j++) {
+        float t = state[j] + p->writeNoise * normal[j];
+        t = t < p->least ? p->least : t;
+        seen[j] = k[j] == 0 ? seen[j] : t;
+      }
+      memcpy(shown + i, seen, m * sizeof *seen);
+    }
+  }
+}
+
+ATTRIBUTES static void NAME(applyPulses)(size_t n, const CKStepLaw *p, const CKDevices *d, CKStream s, size_t first,
+                                         const float *pulses, float sign, float *x, float *shown) {
+  const int varied = d->stepUp || d->stepDown || d->lower || d->upper;
+  switch (2 * p->form + varied) {
+    case 0: NAME(applyPulsesOf)(0, 0, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 1: NAME(applyPulsesOf)(0, 1, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 2: NAME(applyPulsesOf)(1, 0, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 3: NAME(applyPulsesOf)(1, 1, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 4: NAME(applyPulsesOf)(2, 0, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 5: NAME(applyPulsesOf)(2, 1, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 6: NAME(applyPulsesOf)(3, 0, n, p, d, s, first, pulses, sign, x, shown); break;
+    default: NAME(applyPulsesOf)(3, 1, n, p, d, s, first, pulses, sign, x, shown); break;
+  }
+}
+
 // w = scale · ((x⁺ + floor)·d⁺ − (x⁻ + floor)·d⁻), with floor = G_min / (G_max − G_min): the weight that the
 // distorted pair realises. Null distortions mean 1.
 ATTRIBUTES static void NAME(effectiveWeights)(size_t n, float scale, float floor, const float *restrict xPlus,
@@ -581,7 +679,8 @@ ATTRIBUTES static void NAME(adam)(size_t n, float rate, float beta1, float beta2
 static const CKernels NAME(table) = {
     NAME(randomBits), NAME(uniform), NAME(gaussian), NAME(exponential), NAME(gatherPatches), NAME(scatterPatches),
     NAME(addBias), NAME(columnSums), NAME(relu), NAME(reluBackward), NAME(maxPool), NAME(maxPoolBackward),
-    NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(pulseUpdate), NAME(effectiveWeights),
+    NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(pulseUpdate), NAME(applyPulses),
+    NAME(effectiveWeights),
     NAME(moments), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), NAME(multiplyPanels),
     NAME(multiplySmall), NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
     NAME(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),

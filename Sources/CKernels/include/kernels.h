@@ -34,6 +34,26 @@ typedef struct {
   float weightScale;   // w = weightScale · (x⁺ − x⁻)
 } CKPulse;
 
+// How pulses change the state x of devices. f(u) is the step in units of p, u the way from the bound that is left (0) to
+// the bound ahead (1); f is cut at 0.
+typedef struct {
+  int form;  // 0: a + b·u   1: a + b·e^(c·u)   2: b·(1 − u)^c   3: a table
+  float up[3], down[3];  // a, b, c
+  const float *table;    // form 3: f at u = 0, 1/cells, … 1, those up, then those down
+  int cells;
+  float step;   // p
+  float noise;  // σ of one pulse, relative to p
+  int noiseFollowsStep;  // relative to the local step instead
+  float writeNoise;      // σ of the shown state about the persistent one
+  float least;           // the lowest state that can be shown
+} CKStepLaw;
+
+// What differs from device to device; null means 1, 1, 0, 1.
+typedef struct {
+  const float *stepUp, *stepDown;  // factors of p
+  const float *lower, *upper;      // bounds of x
+} CKDevices;
+
 typedef struct {
   void (*randomBits)(CKStream s, size_t first, size_t n, uint32_t *out);
   void (*uniform)(CKStream s, size_t first, size_t n, float *out);
@@ -57,6 +77,8 @@ typedef struct {
                            float *y, size_t ldy);
   uint64_t (*pulseUpdate)(size_t n, const CKPulse *p, CKStream s, size_t first, const float *gradient, float rate,
                       float *xPlus, float *xMinus);
+  void (*applyPulses)(size_t n, const CKStepLaw *law, const CKDevices *d, CKStream s, size_t first, const float *pulses,
+                      float sign, float *x, float *shown);
   void (*effectiveWeights)(size_t n, float scale, float floor, const float *xPlus, const float *xMinus,
                            const float *dPlus, const float *dMinus, float *w);
   void (*moments)(size_t rows, size_t n, const float *x, double *mean, double *squares);
