@@ -25,15 +25,6 @@ typedef struct {
   int outputWidth;
 } CKPatches;
 
-// One in-array update of a differential pair (design.md 4.5). Conductance states x lie in 0…1.
-typedef struct {
-  float pulseScale;    // pulses per unit of weight change
-  float pulseStep;     // p: change of x by one pulse at x = 0
-  float nonlinearity;  // ν
-  float noise;         // σ of one pulse, relative to p
-  float weightScale;   // w = weightScale · (x⁺ − x⁻)
-} CKPulse;
-
 // One plane of devices of a tile, for the closed form by line sums. Lengths in cells; x, factors, corrections and weights
 // lie bit line by bit line, `ld` floats apart.
 typedef struct {
@@ -44,6 +35,26 @@ typedef struct {
   float gain;                  // weight of a conductance of G_max − G_min
   int accumulate;              // add to w instead of setting it
 } CKTile;
+
+// How pulses change the state x of devices. f(u) is the step in units of p, u the way from the bound that is left (0) to
+// the bound ahead (1); f is cut at 0.
+typedef struct {
+  int form;  // 0: a + b·u   1: a + b·e^(c·u)   2: b·(1 − u)^c   3: a table
+  float up[3], down[3];  // a, b, c
+  const float *table;    // form 3: f at u = 0, 1/cells, … 1, those up, then those down
+  int cells;
+  float step;   // p
+  float noise;  // σ of one pulse, relative to p
+  int noiseFollowsStep;  // relative to the local step instead
+  float writeNoise;      // σ of the shown state about the persistent one
+  float least;           // the lowest state that can be shown
+} CKStepLaw;
+
+// What differs from device to device; null means 1, 1, 0, 1.
+typedef struct {
+  const float *stepUp, *stepDown;  // factors of p
+  const float *lower, *upper;      // bounds of x
+} CKDevices;
 
 typedef struct {
   void (*randomBits)(CKStream s, size_t first, size_t n, uint32_t *out);
@@ -66,8 +77,8 @@ typedef struct {
                                   float step, float levels, float gain, int first, float *y, size_t ldy);
   void (*accumulateScaled)(size_t rows, size_t n, const float *partial, size_t ldp, const float *scales, int first,
                            float *y, size_t ldy);
-  uint64_t (*pulseUpdate)(size_t n, const CKPulse *p, CKStream s, size_t first, const float *gradient, float rate,
-                      float *xPlus, float *xMinus);
+  void (*applyPulses)(size_t n, const CKStepLaw *law, const CKDevices *d, CKStream s, size_t first, const float *pulses,
+                      float sign, float *x, float *shown);
   // Passes over the cells of crossbar arrays (crossbar.h).
   void (*lineSums)(const CKTile *t, const float *x, const float *factor, const float *correction, float *w,
                    float *scratch);
