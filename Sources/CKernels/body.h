@@ -1,5 +1,7 @@
 // One body of every kernel: included once per instruction set by kernels.c, which defines NAME and ATTRIBUTES.
 
+typedef int32_t NAME(Mask) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
 #include "products.h"
 #include "winograd.h"
 
@@ -206,7 +208,6 @@ ATTRIBUTES static void NAME(reluBackward)(size_t n, const float *y, const float 
   }
 }
 
-typedef int32_t NAME(Mask) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef uint8_t NAME(Bytes) __attribute__((vector_size(LANES), aligned(1), may_alias));
 
 // The window of 2 × 2, LANES channels at a time. What is written past a pixel's channels is overwritten by the next
@@ -638,6 +639,7 @@ static const CKernels NAME(table) = {
     NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(applyPulses), NAME(lineSums),
     NAME(effectiveWeights), NAME(pulseCounts), NAME(streamDigits), NAME(addNoise),
     NAME(moments), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), NAME(multiplyPanels),
+    NAME(multiplyConverted),
     NAME(multiplySmall), NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
     NAME(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
 };

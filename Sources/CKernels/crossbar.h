@@ -9,15 +9,15 @@ ATTRIBUTES INLINE NAME(Vector) NAME(prefixSum)(NAME(Vector) v) {
   return v;
 }
 
-// The closed form of a tile by line sums, times a stored correction C:
+// The closed form of a tile by line sums:
 //
-//   w (+)= gain · g·C / (1 + A + B),   g = (x + floor)·factor, in units of G_max − G_min
+//   w (+)= gain · g / (1 + A + B),   g = (x + floor)·factor, in units of G_max − G_min
 //   A = Σ along the word line, from the driver to the cell, of (segment resistance × all g beyond the segment)
 //   B = Σ along the bit line, from the cell to the sense node, of (segment resistance × all g before the segment)
 //
-// Null factors and corrections mean 1. scratch holds 2·bitLines + 3 rows of wordLines rounded up to eight.
-ATTRIBUTES static void NAME(lineSums)(const CKTile *t, const float *x, const float *factor, const float *correction,
-                                      float *w, float *scratch) {
+// Null factors mean 1. scratch holds 2·bitLines + 3 rows of wordLines rounded up to eight.
+ATTRIBUTES static void NAME(lineSums)(const CKTile *t, const float *x, const float *factor, float *w,
+                                      float *scratch) {
   typedef NAME(Vector) V;
   const int m = t->wordLines, n = t->bitLines, whole = m / LANES * LANES, padded = (m + LANES - 1) / LANES * LANES;
   const size_t ld = t->ld;
@@ -56,7 +56,7 @@ ATTRIBUTES static void NAME(lineSums)(const CKTile *t, const float *x, const flo
     *(V *)(before + i) = (V){0};
   }
   for (int j = 0; j < n; j++) {
-    const float *gj = g + (size_t)j * padded, *bj = b + (size_t)j * padded, *cj = correction ? correction + j * ld : 0;
+    const float *gj = g + (size_t)j * padded, *bj = b + (size_t)j * padded;
     float *wj = w + j * ld;
     for (int i = 0; i < padded; i += LANES) {
       const V v = *(const V *)(gj + i);
@@ -65,14 +65,10 @@ ATTRIBUTES static void NAME(lineSums)(const CKTile *t, const float *x, const flo
       *(V *)(before + i) += v;
       V r = t->gain * v / (*(const V *)(bj + i) + a);
       if (i < whole) {
-        if (cj) r *= *(const V *)(cj + i);
         if (t->accumulate) r += *(const V *)(wj + i);
         *(V *)(wj + i) = r;
       } else
-        for (int l = 0; l < m - i; l++) {
-          const float value = r[l] * (cj ? cj[i + l] : 1.f);
-          wj[i + l] = t->accumulate ? wj[i + l] + value : value;
-        }
+        for (int l = 0; l < m - i; l++) wj[i + l] = t->accumulate ? wj[i + l] + r[l] : r[l];
     }
   }
 }

@@ -191,6 +191,9 @@ struct CrossbarArrayReadTests {
     expected.dacConversions = 5 * 100 * 3 + 300 * 37 * 2
     expected.adcConversions = 5 * 37 * 2 + 300 * 100 * 3
     expected.programmedDevices = 2 * cells
+    expected.cellReads = 305 * 2 * cells
+    // Two strips of tiles forward, three backward: one sum, two sums.
+    expected.shiftAdds = 5 * 37 + 300 * 100 * 2
     #expect(array.activity == expected)
     array.activity = Activity()
     #expect(array.activity == Activity())

@@ -37,6 +37,7 @@ extension CrossbarArray {
     updateGradient = gradient
     updateRate = rate
     updateStep = step
+    reserveScratch(threads: pool.threads)
     let blocks = (count + Self.updateBlock - 1) / Self.updateBlock
     pool.run(count: blocks, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
       Unmanaged<CrossbarArray>.fromOpaque(context).takeUnretainedValue().updateBlock(item, worker)
@@ -69,6 +70,7 @@ extension CrossbarArray {
     updateVectors = VectorPairs(x: x, ldx: ldx, dy: dy, lddy: lddy, rows: rows, first: first)
     updateRate = rate
     updateStep = step
+    reserveScratch(threads: pool.threads)
     pool.run(count: outputs, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
       Unmanaged<CrossbarArray>.fromOpaque(context).takeUnretainedValue().updateOutput(item, worker)
     }
@@ -106,6 +108,7 @@ extension CrossbarArray {
 
   /// Recomputes what reads see, a column of tiles at a time on all threads.
   func recompute(pool: ThreadPool) {
+    reserveScratch(threads: pool.threads)
     pool.run(count: columnTiles, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
       Unmanaged<CrossbarArray>.fromOpaque(context).takeUnretainedValue().computeEffectiveWeights(
         columnTile: item, worker: worker)

@@ -149,6 +149,12 @@ public final class TikiTakaArray: WeightArray {
     return w
   }
 
+  /// As `CrossbarArray.age(seconds:pool:)`.
+  public func age(seconds: Double, pool: ThreadPool) throws {
+    try slow.age(seconds: seconds, pool: pool)
+    try fast.age(seconds: seconds, pool: pool)
+  }
+
   public var plainWeights: UnsafeMutablePointer<Float>? { nil }
 
   public func select(outputs: [Int], inputs: [Int]) throws {
