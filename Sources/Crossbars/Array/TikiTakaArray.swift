@@ -12,8 +12,9 @@ import NeuralNetworks
 ///     every step:             A ← A − fastRate·rate·dyᵀ·x    by pulses
 ///     every n steps, input i: a = A·e_i, read through the converters;  C[:, i] ← C[:, i] + transferRate·rate·a
 public final class TikiTakaArray: WeightArray {
-  let fast: CrossbarArray
-  let slow: CrossbarArray
+  /// A and C.
+  public let fast: CrossbarArray
+  public let slow: CrossbarArray
   private let parameters: UpdateParameters
   private let sumsDigitally: Bool
   /// H, [outputs, inputs].

@@ -139,6 +139,7 @@ public struct TrainStage: MeasuringStage {
       }
     }
     context.result.metrics = context.result.series.compactMap { s in s.values.last.map { (s.name, $0) } }
+    context.result.addCircuitAccuracy(of: model)
   }
 
   private func measuredPart(_ set: ImageDataset) throws -> (String, LabelledImages)? {
