@@ -115,7 +115,7 @@ extension CrossbarArray {
   }
   var effective: Storage { slices[0].forward.weights }
   var effectiveBack: Storage? { slices[0].backward?.weights }
-  var sneak: Storage? { slices[0].forward.sneak }
+  var sneak: Storage? { slices[0].forward.remainder }
   var forwardRange: Float { slices[0].ranges.forward }
   var backwardRange: Float { slices[0].ranges.backward }
 }
