@@ -69,7 +69,9 @@ public struct Piece {
   }
 
   @inline(__always) public func readContext(scratch: UnsafeMutablePointer<Float>, sample: Int = 0) -> ReadContext {
-    ReadContext(worker: worker, sample: globalSample + UInt64(sample), scratch: scratch, calibrating: calibrating)
+    ReadContext(
+      worker: worker, sample: globalSample + UInt64(sample), scratch: scratch, calibrating: calibrating,
+      training: training)
   }
 }
 

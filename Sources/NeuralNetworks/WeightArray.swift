@@ -10,12 +10,17 @@ public struct ReadContext {
   public var scratch: UnsafeMutablePointer<Float>
   /// True in a pass of one piece, alone, whose operands set the ranges of converters that calibrate themselves.
   public var calibrating: Bool
+  /// True in the passes of a training step.
+  public var training: Bool
 
-  public init(worker: Int, sample: UInt64, scratch: UnsafeMutablePointer<Float>, calibrating: Bool = false) {
+  public init(
+    worker: Int, sample: UInt64, scratch: UnsafeMutablePointer<Float>, calibrating: Bool = false, training: Bool = false
+  ) {
     self.worker = worker
     self.sample = sample
     self.scratch = scratch
     self.calibrating = calibrating
+    self.training = training
   }
 }
 
@@ -34,6 +39,10 @@ public struct Activity: Equatable, Sendable {
   /// Write pulses over all devices by in-array updates; devices written by programming.
   public var pulses: UInt64 = 0
   public var programmedDevices: UInt64 = 0
+  /// Devices read: every device of every plane that a vector passes, once for each stream of its bits.
+  public var cellReads: UInt64 = 0
+  /// Digital additions of converted partial sums, over tiles, slices and streams.
+  public var shiftAdds: UInt64 = 0
 
   public init() {}
 
@@ -41,11 +50,18 @@ public struct Activity: Equatable, Sendable {
     for (_, path) in fields { a[keyPath: path] += b[keyPath: path] }
   }
 
+  /// What was done since the counters stood at `b`.
+  public static func - (a: Activity, b: Activity) -> Activity {
+    var result = a
+    for (_, path) in fields { result[keyPath: path] &-= b[keyPath: path] }
+    return result
+  }
+
   private static let fields: [(name: String, path: WritableKeyPath<Activity, UInt64> & Sendable)] = [
     ("multiplyAccumulates", \.multiplyAccumulates), ("forwardReads", \.forwardReads),
     ("backwardReads", \.backwardReads), ("dacConversions", \.dacConversions), ("dacClips", \.dacClips),
     ("adcConversions", \.adcConversions), ("adcClips", \.adcClips), ("pulses", \.pulses),
-    ("programmedDevices", \.programmedDevices),
+    ("programmedDevices", \.programmedDevices), ("cellReads", \.cellReads), ("shiftAdds", \.shiftAdds),
   ]
 
   /// Name and value of every counter, in a fixed order.

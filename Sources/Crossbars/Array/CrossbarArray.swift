@@ -271,12 +271,16 @@ public final class CrossbarArray: WeightArray {
       var total = Activity()
       for worker in 0..<Self.workers { total += counters[worker] }
       total.multiplyAccumulates = (total.forwardReads + total.backwardReads) * UInt64(outputs * inputs)
+      total.cellReads = 2 * total.multiplyAccumulates
+      total.shiftAdds = total.adcConversions
       return total
     }
     set {
       counters.update(repeating: Activity(), count: Self.workers)
       counters[0] = newValue
       counters[0].multiplyAccumulates = 0
+      counters[0].cellReads = 0
+      counters[0].shiftAdds = 0
     }
   }
 
