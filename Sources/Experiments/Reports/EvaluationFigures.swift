@@ -1,16 +1,17 @@
 /// What evaluations of many chips and of several ages look like; one figure for each stage, with all its models.
 enum EvaluationFigures {
-  static func figures(from results: [StageResult]) -> [Figure] {
+  /// - Parameter yieldAbove: the accuracy of a good chip, by the stage's label.
+  static func figures(from results: [StageResult], yieldAbove: [String: Double]) -> [Figure] {
     var labels: [String] = []
     for r in results where r.stage == "evaluate" && !labels.contains(r.label) { labels.append(r.label) }
     return labels.flatMap { label in
       let stage = results.filter { $0.stage == "evaluate" && $0.label == label }
-      return [chips(stage, label), ages(stage, label)].compactMap { $0 }
+      return [chips(stage, label, yieldAbove[label]), ages(stage, label)].compactMap { $0 }
     }
   }
 
   /// A point for each chip in a column for each model, and their mean with its deviation.
-  private static func chips(_ results: [StageResult], _ label: String) -> Figure? {
+  private static func chips(_ results: [StageResult], _ label: String, _ yieldAbove: Double?) -> Figure? {
     var lines: [Figure.Line] = []
     var names: [(name: String, x: Double)] = []
     for (i, r) in results.enumerated() {
@@ -36,6 +37,7 @@ enum EvaluationFigures {
     var figure = Figure(
       name: "\(label)-chips", title: "Chips", xLabel: "", yLabel: "accuracy (%)", lines: lines)
     figure.xNames = names
+    figure.threshold = yieldAbove.map { ("good from \(readable("accuracy", $0))", 100 * $0) }
     figure.showsNumbers = false
     figure.xRange = -0.7...(names.map(\.x).max() ?? 0) + 0.7
     return figure

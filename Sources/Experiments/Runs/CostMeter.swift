@@ -24,6 +24,9 @@ struct CostMeter {
     for i in arrays.indices { spent[i] += arrays[i].activity - started[i] }
   }
 
+  /// Takes everything since the arrays were made, their programming included.
+  mutating func takeAll() { spent = arrays.map(\.activity) }
+
   /// For a checkpoint.
   var state: [NamedTensor] { spent.enumerated().map { ("\($0)", $1.tensor) } }
 

@@ -430,9 +430,13 @@ public final class Run {
   }
 
   private func drawFigures() throws {
+    var yieldAbove: [String: Double] = [:]
+    for (stage, label) in zip(configuration.stages, configuration.labels) {
+      yieldAbove[label] = (stage.body as? EvaluateStage)?.yieldAbove
+    }
     let figures =
       TrainingFigures.figures(from: checkpoint.results, several: models.count > 1)
-      + EvaluationFigures.figures(from: checkpoint.results)
+      + EvaluationFigures.figures(from: checkpoint.results, yieldAbove: yieldAbove)
     guard !figures.isEmpty else { return }
     try DurableFile.makeFolders(folder.file("figures"))
     guard let problem = try Gnuplot.draw(figures, into: folder.file("figures")) else { return }
