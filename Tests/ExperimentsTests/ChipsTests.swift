@@ -88,15 +88,16 @@ struct ChipsTests {
   func learnt() throws {
     let model = """
       "model": { "architecture": "mlp", "hidden": [12],
-        "hardware": { "kind": "crossbar", "rows": 16, "columns": 16, "device": { "variation": 0.02 } } }
+        "hardware": { "kind": "crossbar", "rows": 16, "columns": 16, "device": { "variation": 0.02 },
+          "converters": { "dacBits": "none", "adcBits": "none" } } }
       """
     let (json, _) = try lab.run(
       lab.text(
         model,
         "\(train), { \"evaluate\": {}, \"label\": \"own\" }, { \"evaluate\": { \"chips\": 3 }, \"label\": \"chips\" }"))
     let losses = try column(json.stage("chips"), "loss")
-    // The same weights on the same devices: what is left is the refresh, and converters calibrated anew.
-    #expect(try abs(losses[0] / json.metric("own.loss") - 1) < 0.05)
+    // The same weights on the same devices: what is left is that distortions are found anew.
+    #expect(try abs(losses[0] / json.metric("own.loss") - 1) < 0.01)
     #expect(losses.allSatisfy { $0 < 1.2 }, "untrained it is ln 4 = 1.386")
   }
 
@@ -337,8 +338,8 @@ struct ChipsTests {
     let (measured, not) = (try run("test"), try run("none"))
     #expect(try measured.metric("train.energy") == not.metric("train.energy"))
     #expect(try column(not.stage("train"), "pulses (J/sample)", of: "costs")[0] > 0)
-    // 48 samples: forward alone would take half of it.
-    #expect(try not.metric("train.latency") > 2 * 2 * 1e-7)
+    // Each sample passes two layers forward, the last of them back too; pulses come on top.
+    #expect(try not.metric("train.latency") > 3 * 1e-7)
   }
 
   @Test("digital models have no such costs")
