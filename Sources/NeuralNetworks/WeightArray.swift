@@ -14,10 +14,12 @@ public struct ReadContext {
   public var scratch: UnsafeMutablePointer<Float>
   /// True in a pass of one piece, alone, whose operands set the ranges of converters that calibrate themselves.
   public var calibrating: Bool
+  /// True in the passes of a training step.
+  public var training: Bool
 
   public init(
     worker: Int, sample: UInt64, row: Int = 0, rowsPerSample: Int = 1, scratch: UnsafeMutablePointer<Float>,
-    calibrating: Bool = false
+    calibrating: Bool = false, training: Bool = false
   ) {
     self.worker = worker
     self.sample = sample
@@ -25,6 +27,7 @@ public struct ReadContext {
     self.rowsPerSample = rowsPerSample
     self.scratch = scratch
     self.calibrating = calibrating
+    self.training = training
   }
 }
 
@@ -54,6 +57,13 @@ public struct Activity: Equatable, Sendable {
 
   public static func += (a: inout Activity, b: Activity) {
     for (_, path) in fields { a[keyPath: path] += b[keyPath: path] }
+  }
+
+  /// What was done since the counters stood at `b`.
+  public static func - (a: Activity, b: Activity) -> Activity {
+    var result = a
+    for (_, path) in fields { result[keyPath: path] &-= b[keyPath: path] }
+    return result
   }
 
   private static let fields: [(name: String, path: WritableKeyPath<Activity, UInt64> & Sendable)] = [

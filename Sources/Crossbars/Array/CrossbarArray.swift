@@ -15,7 +15,7 @@ import NeuralNetworks
 /// A read: inputs are scaled and converted (DAC), each tile's partial sums are converted (ADC), tiles, slices and streams
 /// are summed digitally. One strip of tiles is one GEMM over its shared inputs, followed by one converter pass in the
 /// cache.
-public final class CrossbarArray: WeightArray {
+public final class CrossbarArray: AgeingArray {
   var grid: TileGrid
   public let parameters: CrossbarParameters
   /// S, in units of the weight.
@@ -272,6 +272,7 @@ public final class CrossbarArray: WeightArray {
       }
       pending = s
     }
+    fresh = nil
     factorsChanged()
     refreshedAt = Int(values[0]) + Int(values[1]) << 24 - 1
     inputRanges = (values[3], values[4])

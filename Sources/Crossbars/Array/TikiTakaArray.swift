@@ -11,7 +11,7 @@ import NeuralNetworks
 ///
 ///     every step:             A ← A − fastRate·rate·dyᵀ·x    by pulses
 ///     every n steps, input i: a = A·e_i, read through the converters;  C[:, i] ← C[:, i] + transferRate·rate·a
-public final class TikiTakaArray: WeightArray {
+public final class TikiTakaArray: AgeingArray {
   /// A and C.
   public let fast: CrossbarArray
   public let slow: CrossbarArray
@@ -148,6 +148,13 @@ public final class TikiTakaArray: WeightArray {
       a.withUnsafeBufferPointer { a in for i in 0..<w.count { w[i] += share * a[i] } }
     }
     return w
+  }
+
+  /// The slow array's, with the devices of both.
+  public var design: CrossbarDesign {
+    var design = slow.design
+    design.devices += fast.devices
+    return design
   }
 
   /// As `CrossbarArray.age(seconds:pool:)`.
