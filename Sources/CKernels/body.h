@@ -505,7 +505,8 @@ ATTRIBUTES INLINE void NAME(applyPulsesOf)(const int form, const int varied, siz
   write.indexHigh |= 0x80000000u;
   const float step = p->step, sigma = p->noise * p->step, follows = p->noiseFollowsStep ? 1.f : 0.f;
   const float ua = p->up[0], ub = p->up[1], uc = p->up[2], da = p->down[0], db = p->down[1], dc = p->down[2];
-  const float cells = (float)p->cells;
+  const float cells = (float)p->cells, *restrict table = p->table;
+  const int last = p->cells - 1;
   for (size_t i = 0; i < n; i += 32, group++) {
     const size_t m = n - i < 32 ? n - i : 32;
     float k[32] = {0}, state[32] = {0}, normal[32] = {0}, any = 0;
@@ -525,6 +526,26 @@ ATTRIBUTES INLINE void NAME(applyPulsesOf)(const int form, const int varied, siz
       if (d->upper) memcpy(upper, d->upper + i, m * sizeof *k);
     }
     if (sigma > 0) NAME(gaussianGroup)(s, group, normal);
+    float left[32], right[32], part[32];
+    if (form == 3) {
+      // Apart from the rest, because its loads do not vectorize.
+      int cell[32];
+      for (int j = 0; j < 32; j++) {
+        const int rises = k[j] * sign > 0;
+        const float low = varied ? lower[j] : 0.f, high = varied ? upper[j] : 1.f;
+        float place = (rises ? state[j] - low : high - state[j]) * cells;
+        if (varied) place /= high - low;
+        place = place > 0 ? place : 0;  // also where the state is not a number
+        place = place < cells ? place : cells;
+        const int at = (int)place < last ? (int)place : last;
+        part[j] = place - (float)at;
+        cell[j] = at + (rises ? 0 : last + 2);
+      }
+      for (int j = 0; j < 32; j++) {
+        left[j] = table[cell[j]];
+        right[j] = table[cell[j] + 1];
+      }
+    }
     for (int j = 0; j < 32; j++) {
       const int rises = k[j] * sign > 0;
       float count = __builtin_fabsf(k[j] * sign);
@@ -543,16 +564,13 @@ ATTRIBUTES INLINE void NAME(applyPulsesOf)(const int form, const int varied, siz
         t = t > 1e-30f ? t : 1e-30f;
         f = b * exponentialOf(c * logarithmOf(t));
       } else {
-        float place = u * cells;
-        place = place > 0 ? place : 0;
-        place = place < cells ? place : cells;
-        int at = (int)place;
-        at = at < p->cells ? at : p->cells - 1;
-        const float *t = p->table + (rises ? 0 : p->cells + 1) + at;
-        f = t[0] + (place - (float)at) * (t[1] - t[0]);
+        f = left[j] + part[j] * (right[j] - left[j]);
       }
       f = f > 0 ? f : 0;
-      if (varied) f *= rises ? factorUp[j] : factorDown[j];
+      if (varied) {
+        const float up = factorUp[j], down = factorDown[j];  // both read, so that the loop vectorizes
+        f *= rises ? up : down;
+      }
       const float local = count * step * f;
       const float spread = __builtin_elementwise_sqrt(count) * sigma * (follows > 0 ? f : 1.f);
       float moved = state[j] + (rises ? local : -local) + spread * normal[j];

@@ -41,12 +41,22 @@ public struct CrossbarConfiguration: HardwareConfiguration {
 
   public var updatesInArray: Bool { update == .outerProduct }
 
-  public var parameters: CrossbarParameters {
+  /// - Parameter device: with what its files hold; nil takes the keys alone.
+  public func parameters(device loaded: Device? = nil) -> CrossbarParameters {
     CrossbarParameters(
-      rows: rows, columns: columns, device: device.device, method: circuit.method,
+      rows: rows, columns: columns, device: loaded ?? device.device, method: circuit.method,
       refreshInterval: circuit.refreshInterval, circuit: circuit.parameters, converters: converters.converters,
       update: update, weightRange: weightRange, chipSeed: seed)
   }
 
-  public func hardware(seed: UInt64) -> any Hardware { CrossbarHardware(parameters, seed: seed) }
+  public func hardware(seed: UInt64, resolve: (String) -> String) throws -> any Hardware {
+    CrossbarHardware(parameters(device: try device.loaded(resolve: resolve)), seed: seed)
+  }
+
+  public func checkInputs(outputs: Int, inputs: Int, resolve: (String) -> String) throws {
+    let map = try device.loaded(resolve: resolve).faults.map
+    do { _ = try map?.plane(0, outputs: outputs, inputs: inputs) } catch {
+      throw InputProblem(key: "device.faults.map", description: "\(error)")
+    }
+  }
 }

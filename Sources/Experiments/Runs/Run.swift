@@ -318,7 +318,9 @@ public final class Run {
   }
 
   func place(_ model: RunModel, on hardware: any HardwareConfiguration) throws {
-    try model.model?.place(pool: pool) { try hardware.configuration(forLayer: $0).hardware(seed: configuration.seed) }
+    try model.model?.place(pool: pool) { layer in
+      try hardware.configuration(forLayer: layer).hardware(seed: configuration.seed, resolve: inputPath)
+    }
   }
 
   private func load(_ path: String, into model: Model) throws {
