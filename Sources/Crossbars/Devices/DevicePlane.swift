@@ -256,11 +256,15 @@ public final class DevicePlane {
   /// May run on several threads for disjoint ranges. The plane must not be aged.
   ///
   /// - Parameters:
-  ///   - range: elements; starts at a multiple of 32.
+  ///   - range: elements.
   ///   - pulses: a real count for each element of the range; positive·sign raises x. Counts above 4·10⁶ are held there.
-  ///   - stream: element e of the stream is the noise of device e. The highest bit of the index must be free.
-  public func applyPulses(_ range: Range<Int>, pulses: UnsafePointer<Float>, sign: Float, stream: RandomStream) {
-    precondition(range.lowerBound % 32 == 0 && range.upperBound <= count && age == 0)
+  ///   - stream: from element `first` on its Gaussians are the noise of the devices that get pulses, in their order. The
+  ///     highest bit of the index must be free.
+  ///   - first: a multiple of 32; ranges that are updated with one stream keep `range.count` elements apart.
+  public func applyPulses(
+    _ range: Range<Int>, pulses: UnsafePointer<Float>, sign: Float, stream: RandomStream, first: Int
+  ) {
+    precondition(first % 32 == 0 && range.upperBound <= count && age == 0)
     let at = range.lowerBound
     var law = law
     var devices = CKDevices(
@@ -269,9 +273,9 @@ public final class DevicePlane {
     let shown = x.base + at
     if let persistent {
       kernels.applyPulses(
-        range.count, &law, &devices, stream.c, at, pulses, sign, persistent.base + at, shown)
+        range.count, &law, &devices, stream.c, first, pulses, sign, persistent.base + at, shown)
     } else {
-      kernels.applyPulses(range.count, &law, &devices, stream.c, at, pulses, sign, shown, nil)
+      kernels.applyPulses(range.count, &law, &devices, stream.c, first, pulses, sign, shown, nil)
     }
     pin(range)
   }

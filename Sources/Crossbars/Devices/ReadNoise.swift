@@ -49,7 +49,10 @@ public struct ReadNoise: Equatable, Sendable {
     (4 * Self.boltzmann * temperature * bandwidth * conductance).squareRoot()
   }
 
-  /// σ of a device's conductance from read to read, relative to it.
+  /// σ of the conductance from read to read, relative, of a device at G_max; of every device where η is 0.
+  public var flickerDeviation: Double { flickerDeviation(at: 1) }
+
+  /// The same of a device anywhere.
   /// - Parameter relativeConductance: G/G_max of the device.
   public func flickerDeviation(at relativeConductance: Double) -> Double {
     guard flicker > 0 else { return 0 }
