@@ -102,7 +102,7 @@ public enum DeviceReport {
       }
       plane.applyPulses(
         0..<devices, pulses: one, sign: step < pulses ? 1 : -1,
-        stream: RandomStream(seed: 1, purpose: 2, index: UInt64(step)))
+        stream: RandomStream(seed: 1, purpose: 2, index: UInt64(step)), first: 0)
     }
     return points
   }
