@@ -445,8 +445,7 @@ ATTRIBUTES INLINE void NAME(movedDevices)(const int form, const int varied, size
                                           const float *normal, const float *written, float *x, float *shown) {
   const float step = p->step, sigma = p->noise * p->step, follows = p->noiseFollowsStep ? 1.f : 0.f;
   const float ua = p->up[0], ub = p->up[1], uc = p->up[2], da = p->down[0], db = p->down[1], dc = p->down[2];
-  const float cells = (float)p->cells;
-  float state[32] = {0}, factorUp[32], factorDown[32], lower[32], upper[32];
+  float state[32] = {0}, factorUp[32], factorDown[32], lower[32], upper[32], left[32], right[32], part[32];
   for (size_t j = 0; j < m; j++) state[j] = x[at[j]];
   if (varied) {
     for (int j = 0; j < 32; j++) {
@@ -457,6 +456,27 @@ ATTRIBUTES INLINE void NAME(movedDevices)(const int form, const int varied, size
     if (d->stepDown) for (size_t j = 0; j < m; j++) factorDown[j] = d->stepDown[at[j]];
     if (d->lower) for (size_t j = 0; j < m; j++) lower[j] = d->lower[at[j]];
     if (d->upper) for (size_t j = 0; j < m; j++) upper[j] = d->upper[at[j]];
+  }
+  if (form == 3) {
+    // Apart from the rest, because its loads do not vectorize.
+    const float cells = (float)p->cells;
+    const int last = p->cells - 1;
+    int cell[32];
+    for (int j = 0; j < 32; j++) {
+      const int rises = k[j] * sign > 0;
+      const float low = varied ? lower[j] : 0.f, high = varied ? upper[j] : 1.f;
+      float place = (rises ? state[j] - low : high - state[j]) * cells;
+      if (varied) place /= high - low;
+      place = place > 0 ? place : 0;  // also where the state is not a number
+      place = place < cells ? place : cells;
+      const int below = (int)place < last ? (int)place : last;
+      part[j] = place - (float)below;
+      cell[j] = below + (rises ? 0 : last + 2);
+    }
+    for (int j = 0; j < 32; j++) {
+      left[j] = p->table[cell[j]];
+      right[j] = p->table[cell[j] + 1];
+    }
   }
   for (int j = 0; j < 32; j++) {
     const int rises = k[j] * sign > 0;
@@ -476,16 +496,13 @@ ATTRIBUTES INLINE void NAME(movedDevices)(const int form, const int varied, size
       t = t > 1e-30f ? t : 1e-30f;
       f = b * exponentialOf(c * logarithmOf(t));
     } else {
-      float place = u * cells;
-      place = place > 0 ? place : 0;
-      place = place < cells ? place : cells;
-      int cell = (int)place;
-      cell = cell < p->cells ? cell : p->cells - 1;
-      const float *t = p->table + (rises ? 0 : p->cells + 1) + cell;
-      f = t[0] + (place - (float)cell) * (t[1] - t[0]);
+      f = left[j] + part[j] * (right[j] - left[j]);
     }
     f = f > 0 ? f : 0;
-    if (varied) f *= rises ? factorUp[j] : factorDown[j];
+    if (varied) {
+      const float up = factorUp[j], down = factorDown[j];  // both read, so that the loop vectorizes
+      f *= rises ? up : down;
+    }
     const float local = count * step * f;
     const float spread = __builtin_elementwise_sqrt(count) * sigma * (follows > 0 ? f : 1.f);
     float moved = state[j] + (rises ? local : -local) + spread * normal[j];

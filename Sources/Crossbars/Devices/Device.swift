@@ -51,8 +51,10 @@ public struct Device: Equatable, Sendable {
 
   // MARK: Programming
 
-  /// σ of a programming event, as a fraction of the range.
+  /// σ of a programming event, as a fraction of the range; with `programmingNoiseTerms` at x = 0.
   public var programmingNoise: Double
+  /// c₁, c₂, … where the noise depends on the state: σ(x) = programmingNoise + c₁·x + c₂·x² + …, not below 0.
+  public var programmingNoiseTerms: [Double] = []
   /// Number of levels that programming can reach; 0 means any. Pulses move between levels.
   public var levels: Int
   /// Measured levels that programming can reach, in order of x, each with its own σ; takes the place of `levels` and
@@ -87,6 +89,12 @@ public struct Device: Equatable, Sendable {
   public var conductanceRange: Double { 1 / onResistance - 1 / offResistance }
   /// G_min / (G_max − G_min): G = (x + floor)·(G_max − G_min), and x = −floor is an open cell.
   public var floor: Double { 1 / offResistance / conductanceRange }
+  /// σ of a programming event that aims at x, as a fraction of the range.
+  public func programmingDeviation(at x: Double) -> Double {
+    guard !programmingNoiseTerms.isEmpty else { return programmingNoise }
+    return max(0, programmingNoise + x * programmingNoiseTerms.reversed().reduce(0) { $0 * x + $1 })
+  }
+
   /// The law in force.
   public var stepLaw: StepLaw { law ?? .txsim(nonlinearity: updateNonlinearity) }
 
@@ -126,29 +134,35 @@ public struct Device: Equatable, Sendable {
   /// Power-law drift: t seconds after programming G(t) = G·((t + t₀)/t₀)^(−ν); structural relaxation of phase-change
   /// memory (Ielmini et al., IEEE Trans. Electron Devices 54, 2007). ν differs from device to device.
   ///
-  /// ν may depend on the state: ν = exponent + stateSlope·ln(G/G_max), kept in least…most (as fitted for PCM by Joshi et
-  /// al., Nat. Commun. 11, 2020, and Nandakumar et al.).
+  /// Mean and deviation of ν may depend on the state, as fitted for phase-change memory by Joshi et al. (Nat. Commun. 11,
+  /// 2473, 2020) and Nandakumar et al. (ICECS 2019): value + slope·ln(G/G_max), within limits.
   public struct Drift: Equatable, Sendable {
+    /// A number that depends on the logarithm of a device's conductance.
+    public struct Coefficient: Equatable, Sendable {
+      /// At G_max.
+      public var value: Double
+      public var slope: Double
+      public var limits: ClosedRange<Double>
+      public init(_ value: Double, slope: Double = 0, limits: ClosedRange<Double> = 0...1) {
+        (self.value, self.slope, self.limits) = (value, slope, limits)
+      }
+      /// - Parameter relativeConductance: G/G_max.
+      public func at(_ relativeConductance: Double) -> Double {
+        if slope == 0 { return value }
+        let raw = value + slope * Elementary.log(max(relativeConductance, 1e-7))
+        return min(limits.upperBound, max(limits.lowerBound, raw))
+      }
+    }
     /// Mean of ν.
-    public var exponent: Double
-    /// σ of ν from device to device; cut at 3σ, and ν at 0.
-    public var variation: Double
+    public var exponent: Coefficient
+    /// σ of ν from device to device; draws are cut at 3σ, and ν at 0.
+    public var variation: Coefficient
     /// t₀, seconds: the time at which conductances were programmed and read.
     public var referenceTime: Double
-    public var stateSlope: Double
-    /// Bounds of the state-dependent mean.
-    public var least: Double
-    public var most: Double
-    public init(
-      exponent: Double, variation: Double = 0, referenceTime: Double = 20, stateSlope: Double = 0, least: Double = 0,
-      most: Double = 1
-    ) {
+    public init(exponent: Coefficient, variation: Coefficient = Coefficient(0), referenceTime: Double = 20) {
       self.exponent = exponent
       self.variation = variation
       self.referenceTime = referenceTime
-      self.stateSlope = stateSlope
-      self.least = least
-      self.most = most
     }
   }
 

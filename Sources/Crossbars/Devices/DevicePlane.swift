@@ -35,7 +35,7 @@ public final class DevicePlane {
   private(set) var stepDown: Storage?
   private(set) var lower: Storage?
   private(set) var upper: Storage?
-  /// Deviations of the drift exponent from its mean.
+  /// Deviations of the drift exponent from its mean, in units of their σ.
   private(set) var driftDeviation: Storage?
   /// 1 where a device has a trap.
   private(set) var trapped: Storage?
@@ -194,9 +194,9 @@ public final class DevicePlane {
       }
       (lower, upper) = (low, high)
     }
-    if let drift = device.drift, drift.variation > 0 {
+    if let drift = device.drift, drift.variation != Device.Drift.Coefficient(0) {
       let s = gaussians(.drift)
-      for i in 0..<n { s.base[i] = Float(drift.variation) * cut(s.base[i]) }
+      for i in 0..<n { s.base[i] = cut(s.base[i]) }
       driftDeviation = s
     }
     if let telegraph = device.readNoise.telegraph, telegraph.fraction < 1 {
@@ -380,7 +380,9 @@ public final class DevicePlane {
       aims[i] = steps > 0 ? ((target * steps + magic) - magic) / steps : target
       deviations[i] = Float(device.programmingNoise)
     }
-    return device.programmingNoise > 0
+    guard !device.programmingNoiseTerms.isEmpty else { return device.programmingNoise > 0 }
+    for i in 0..<n { deviations[i] = Float(device.programmingDeviation(at: Double(aims[i]))) }
+    return true
   }
 
   private func nearestLevel(_ target: Float) -> Device.Level {
@@ -443,13 +445,9 @@ public final class DevicePlane {
   /// ν of one device.
   public func driftExponent(_ i: Int) -> Double {
     guard let drift = device.drift else { return 0 }
-    var mean = drift.exponent
-    if drift.stateSlope != 0 {
-      let relative = (Double(x.base[i]) + device.floor) / (1 + device.floor)
-      mean += drift.stateSlope * Elementary.log(max(relative, 1e-6))
-      mean = min(drift.most, max(drift.least, mean))
-    }
-    return max(0, mean + (driftDeviation.map { Double($0.base[i]) } ?? 0))
+    let relative = (Double(x.base[i]) + device.floor) / (1 + device.floor)
+    let deviation = driftDeviation.map { Double($0.base[i]) * drift.variation.at(relative) } ?? 0
+    return max(0, drift.exponent.at(relative) + deviation)
   }
 
   /// factors = spread · drift · telegraph.

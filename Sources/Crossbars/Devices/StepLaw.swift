@@ -77,7 +77,7 @@ public enum StepLaw: Equatable, Sendable {
   /// in x: a soft bound that lies beyond the range. p = 1/P_max, the mean step.
   ///
   /// - Parameters:
-  ///   - up, down: A/P_max; small is strongly non-linear, infinite is linear.
+  ///   - up, down: A/P_max; small is strongly non-linear, infinite is linear, negative grows towards the bound.
   ///   - pulses: P_max
   public static func neuroSim(up: Double, down: Double, pulses: Double) -> StepLaw {
     func line(_ a: Double) -> Line {
@@ -86,6 +86,28 @@ public enum StepLaw: Equatable, Sendable {
       return Line(a: slope / -Elementary.expm1(-1 / a), b: -slope)
     }
     return .linear(up: line(up), down: line(down))
+  }
+
+  /// A/P_max of a nonlinearity label as NeuroSim's publications give it: the label measures how far the normalized curve
+  /// x(P/P_max) leaves the diagonal, 0.07 of the unit square's side to a label (found from the table in its source, which
+  /// this meets in all its digits).
+  ///
+  /// - Parameter label: −9…9; 0 is linear.
+  public static func neuroSimA(label: Double) -> Double {
+    if label == 0 { return .infinity }
+    func found(_ a: Double) -> Double {
+      let beta = 1 / -Elementary.expm1(-1 / a)
+      // Farthest where the slope β/A·e^(−P/A) is 1.
+      let p = a * Elementary.log(beta / a)
+      return (beta * -Elementary.expm1(-p / a) - p) / (2.0).squareRoot() / 0.07
+    }
+    // The label falls as A grows, and goes as 1/A where A is large.
+    var (low, high) = (1e-3, 1.2627 / abs(label) + 1)
+    for _ in 0..<200 {
+      let middle = (low + high) / 2
+      if found(middle) > abs(label) { low = middle } else { high = middle }
+    }
+    return label < 0 ? -(low + high) / 2 : (low + high) / 2
   }
 
   /// AIHWKit's ExpStep: up 1 − A⁺·e^(γ⁺·y), down 1 − A⁻·e^(−γ⁻·y), y = 2a·(x − z) + b, with w = 0 at x = z.

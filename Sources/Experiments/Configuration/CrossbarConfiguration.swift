@@ -47,10 +47,11 @@ public struct CrossbarConfiguration: HardwareConfiguration {
 
   public var updatesInArray: Bool { update.parameters.mode.isInArray }
 
-  public var parameters: CrossbarParameters {
+  /// - Parameter device: with what its files hold; nil takes the keys alone.
+  public func parameters(device loaded: Device? = nil) -> CrossbarParameters {
     CrossbarParameters(
       rows: rows, columns: columns, mapping: mapping,
-      slicing: slices.map { WeightSlicing(bits: $0.bits, count: $0.count) }, device: device.device,
+      slicing: slices.map { WeightSlicing(bits: $0.bits, count: $0.count) }, device: loaded ?? device.device,
       method: circuit.method, refreshInterval: circuit.refreshInterval, tolerance: circuit.tolerance,
       circuit: circuit.parameters, converters: converters.converters, update: update.parameters,
       weightRange: weightRange, chipSeed: seed)
@@ -70,7 +71,16 @@ public struct CrossbarConfiguration: HardwareConfiguration {
     }
   }
 
-  public func hardware(seed: UInt64) -> any Hardware { CrossbarHardware(parameters, seed: seed) }
+  public func hardware(seed: UInt64, resolve: (String) -> String) throws -> any Hardware {
+    CrossbarHardware(parameters(device: try device.loaded(resolve: resolve)), seed: seed)
+  }
+
+  public func checkInputs(outputs: Int, inputs: Int, resolve: (String) -> String) throws {
+    let map = try device.loaded(resolve: resolve).faults.map
+    do { _ = try map?.plane(0, outputs: outputs, inputs: inputs) } catch {
+      throw InputProblem(key: "device.faults.map", description: "\(error)")
+    }
+  }
 }
 
 /// Digits of a sliced weight.

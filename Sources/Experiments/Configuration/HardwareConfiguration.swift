@@ -4,8 +4,14 @@ import NeuralNetworks
 /// The hardware a model's products run on, as a configuration describes it. New hardware is one new conformance and one
 /// line in `hardwareVariants`.
 public protocol HardwareConfiguration: Configurable {
-  /// - Parameter seed: of the run; keys what happens in time (update and programming noise).
-  func hardware(seed: UInt64) -> any Hardware
+  /// - Parameters:
+  ///   - seed: of the run; keys what happens in time (update and programming noise).
+  ///   - resolve: makes a path of the configuration one of the process.
+  /// - Throws: `InputProblem` when a file that the hardware is made from cannot be used.
+  func hardware(seed: UInt64, resolve: (String) -> String) throws -> any Hardware
+  /// Looks before anything runs into the files for an array of these sizes.
+  /// - Throws: as `hardware(seed:resolve:)`.
+  func checkInputs(outputs: Int, inputs: Int, resolve: (String) -> String) throws
   /// Hardware of some layers by name or glob, laid over this one.
   var layers: [String: JSON] { get }
   /// Whether weights learn in the array, without a digital optimizer's state.
@@ -30,6 +36,7 @@ extension HardwareConfiguration {
   func hasDevices(inLayers names: [String]) -> Bool {
     names.contains { (try? configuration(forLayer: $0).hasDevices) ?? false }
   }
+  public func checkInputs(outputs: Int, inputs: Int, resolve: (String) -> String) throws {}
 
   /// The hardware of one layer: this one, or what the first glob that fits the layer's name lays over it.
   ///
@@ -39,7 +46,7 @@ extension HardwareConfiguration {
     var holder = HardwareHolder()
     holder.hardware = self
     var whole = holder.resolved
-    if let base = whole["hardware"] { whole.set("hardware", base.merging(patch)) }
+    if let base = whole["hardware"] { whole.set("hardware", base.merging(patch, presetsStartOver: true)) }
     return try HardwareHolder.decode(whole).get().hardware
   }
 }
@@ -71,6 +78,13 @@ private struct HardwareHolder: Configurable {
   ]
 }
 
+/// A file named by a key of the configuration that cannot be used.
+struct InputProblem: Error, CustomStringConvertible {
+  /// From the object at hand, joined by dots.
+  var key: String
+  var description: String
+}
+
 /// Ideal products in memory; with noise on the weights in training, to prepare them for devices.
 public struct DigitalConfiguration: HardwareConfiguration {
   public var weightNoise: Float = 0
@@ -88,7 +102,7 @@ public struct DigitalConfiguration: HardwareConfiguration {
     ),
   ]
 
-  public func hardware(seed: UInt64) -> any Hardware {
+  public func hardware(seed: UInt64, resolve: (String) -> String) -> any Hardware {
     weightNoise == 0 && weightClip == nil
       ? DigitalHardware() : NoisyDigitalHardware(noise: weightNoise, clip: weightClip, seed: seed)
   }

@@ -225,6 +225,7 @@ private struct Preflight {
   private mutating func checkLayers(of name: String) {
     guard let network = networks[name], let (configuration, at) = hardware[name] else { return }
     let names = network.weights.map(\.node.name)
+    checkFiles(of: configuration, name, at: at) { configuration.pattern(forLayer: $0) == nil }
     for pattern in configuration.layers.keys.sorted() {
       let path = "\(at).layers.\(pattern.contains(".") ? "\"\(pattern)\"" : pattern)"
       guard names.contains(where: { globMatches(pattern, $0) }) else {
@@ -232,10 +233,34 @@ private struct Preflight {
         continue
       }
       guard let one = names.first(where: { configuration.pattern(forLayer: $0) == pattern }) else { continue }
-      do { _ = try configuration.configuration(forLayer: one) } catch let found as Diagnostics {
+      do {
+        let own = try configuration.configuration(forLayer: one)
+        checkFiles(of: own, name, at: path) { configuration.pattern(forLayer: $0) == pattern }
+      } catch let found as Diagnostics {
         for d in found.errors { refuse(d.message, at: path, hint: d.hint) }
       } catch { refuse("\(error)", at: path) }
     }
+  }
+
+  /// Files that the hardware of some layers is made from.
+  private mutating func checkFiles(
+    of configuration: any HardwareConfiguration, _ name: String, at path: String, for isMeant: (String) -> Bool
+  ) {
+    guard let network = networks[name] else { return }
+    let layers = network.weights.filter { isMeant($0.node.name) }
+    if layers.isEmpty { return }
+    do {
+      for layer in layers {
+        let array = layer.weights.arrays[0]
+        do {
+          try configuration.checkInputs(outputs: array.outputs, inputs: array.inputs, resolve: loaded.resolve)
+        } catch let problem as InputProblem where layers.count > 1 && problem.key.hasSuffix("map") {
+          throw InputProblem(key: problem.key, description: "layer \(layer.node.name): \(problem.description)")
+        }
+      }
+    } catch let problem as InputProblem {
+      refuse(problem.description, at: "\(path).\(problem.key)")
+    } catch { refuse("\(error)", at: path) }
   }
 
   // MARK: Stages

@@ -47,13 +47,17 @@ final class RunModel {
   }
 
   /// Moves the weights onto hardware. - Parameter seed: of the run.
-  func place(on hardware: any HardwareConfiguration, seed: UInt64, pool: ThreadPool) throws {
+  func place(
+    on hardware: any HardwareConfiguration, seed: UInt64, resolve: (String) -> String, pool: ThreadPool
+  ) throws {
     guard let model else { return }
     self.hardware = hardware
     given =
       hardware.hasDevices
       ? (model.weights.map { ("given/\($0.node.name).\($0.weights.name)", $0.weights.matrix) }, model.updates) : nil
-    try model.place(pool: pool) { try hardware.configuration(forLayer: $0).hardware(seed: seed) }
+    try model.place(pool: pool) {
+      try hardware.configuration(forLayer: $0).hardware(seed: seed, resolve: resolve)
+    }
   }
 
   /// The weights that were given to the model's arrays, for a checkpoint; none when it has learnt since.
@@ -348,7 +352,7 @@ public final class Run {
   }
 
   func place(_ model: RunModel, on hardware: any HardwareConfiguration) throws {
-    try model.place(on: hardware, seed: configuration.seed, pool: pool)
+    try model.place(on: hardware, seed: configuration.seed, resolve: inputPath, pool: pool)
   }
 
   private func load(_ path: String, into model: Model) throws {

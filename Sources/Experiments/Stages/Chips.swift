@@ -27,7 +27,8 @@ enum Chips {
   /// Runs `body` with the models on a chip; they are then as they were.
   /// - Throws: what making the arrays and `body` throw.
   static func with<Value>(
-    _ number: Int, of parts: ArraySlice<RunModel>, seed: UInt64, pool: ThreadPool, _ body: () throws -> Value
+    _ number: Int, of parts: ArraySlice<RunModel>, seed: UInt64, resolve: (String) -> String, pool: ThreadPool,
+    _ body: () throws -> Value
   ) throws -> Value {
     guard let part = parts.first, let model = part.model else { return try body() }
     return try model.withArrays { node, weights, group, owner in
@@ -37,11 +38,13 @@ enum Chips {
       let outputs = own.outputs
       let all = part.intendedWeights(node.name, weights).values
       let size = outputs * own.inputs
-      return try design.chip(number, like: own).hardware(seed: Self.seed(seed, chip: number)).makeArray(
+      return try design.chip(number, like: own).hardware(
+        seed: Self.seed(seed, chip: number), resolve: resolve
+      ).makeArray(
         weights: Tensor(shape: [outputs, own.inputs], values: Array(all[group * size..<(group + 1) * size])),
         name: node.name, owner: owner, pool: pool)
     } _: {
-      try with(number, of: parts.dropFirst(), seed: seed, pool: pool, body)
+      try with(number, of: parts.dropFirst(), seed: seed, resolve: resolve, pool: pool, body)
     }
   }
 }
