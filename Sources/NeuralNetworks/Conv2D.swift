@@ -220,7 +220,8 @@ public final class Conv2D: Layer {
     let y = p.output!
     if g.isPlain {
       weight.arrays[0].forward(
-        p.input(), channels, rows: p.samples * g.output.pixels, y, outputs, p.readContext(scratch: p.scratch))
+        p.input(), channels, rows: p.samples * g.output.pixels, y, outputs,
+        p.readContext(scratch: p.scratch, rowsPerSample: g.output.pixels))
     } else {
       var geometryOfGroup = patches
       let padded = p.scratch!
@@ -253,7 +254,8 @@ public final class Conv2D: Layer {
             }
             weight.arrays[group].forward(
               col, g.patch, rows: rows, y + firstRow * outputs + group * groupOutputs, outputs,
-              p.readContext(scratch: arrayScratch, sample: sample))
+              p.readContext(
+                scratch: arrayScratch, sample: sample, row: line * g.output.width, rowsPerSample: g.output.pixels))
           }
           line += lines
         }
@@ -284,7 +286,8 @@ public final class Conv2D: Layer {
           beta: p.startsGradient ? 0 : 1, dW, channels)
       }
       if let dx {
-        weight.arrays[0].backward(dy, outputs, rows: rows, dx, channels, p.readContext(scratch: p.scratch))
+        weight.arrays[0].backward(
+          dy, outputs, rows: rows, dx, channels, p.readContext(scratch: p.scratch, rowsPerSample: g.output.pixels))
       }
       return
     }
@@ -344,7 +347,8 @@ public final class Conv2D: Layer {
             geometryOfGroup.firstChannel = Int32(group * channels / groups)
             weight.arrays[group].backward(
               dy + firstRow * outputs + group * groupOutputs, outputs, rows: rows, gradientBlock, g.patch,
-              p.readContext(scratch: arrayScratch, sample: sample))
+              p.readContext(
+                scratch: arrayScratch, sample: sample, row: line * g.output.width, rowsPerSample: g.output.pixels))
             for s in 0..<count {
               let target = padding > 0 ? frame : dx + (sample + s) * g.input.count
               if count == 1 {
@@ -367,6 +371,42 @@ public final class Conv2D: Layer {
         if padding > 0 && count == 1 { unpad(frame, into: dx + sample * g.input.count) }
       }
       sample += count
+    }
+  }
+
+  public func updateArrays(
+    batch: Int, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, rate: Float, step: Int,
+    scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    guard weight.arrays[0].updatesPerVector else { return }
+    let g = geometry
+    var geometryOfGroup = patches
+    let frame = scratch
+    let block = frame + g.paddedFloats + Self.slack
+    let groupOutputs = outputs / groups
+    // As many lines as fit a block of one sample.
+    let lines = g.blockSamples > 1 ? g.output.height : g.blockLines
+    for group in 0..<groups {
+      geometryOfGroup.firstChannel = Int32(group * channels / groups)
+      for sample in 0..<batch {
+        var image = input + sample * g.input.count
+        if padding > 0 {
+          pad(image, into: frame)
+          image = UnsafePointer(frame)
+        }
+        for line in Swift.stride(from: 0, to: g.output.height, by: lines) {
+          let count = min(lines, g.output.height - line)
+          let first = sample * g.output.pixels + line * g.output.width
+          if !g.isPlain {
+            kernels.gatherPatches(&geometryOfGroup, image, Int32(line), Int32(count), block, Int32(g.patch))
+          }
+          weight.arrays[group].outerProducts(
+            g.isPlain ? image + line * g.output.width * channels : UnsafePointer(block), g.patch,
+            outputGradient + first * outputs + group * groupOutputs, outputs, rows: count * g.output.width, first: first,
+            rate: rate, step: step, pool: pool)
+        }
+      }
+      weight.arrays[group].finishOuterProducts(pool: pool)
     }
   }
 
