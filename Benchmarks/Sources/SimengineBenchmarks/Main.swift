@@ -8,7 +8,9 @@ import NeuralNetworks
       training PYTHON [ROUNDS [SECONDS]]   training steps, interleaved with PyTorch's (peers/torch_train.py)
       precision PYTHON                     gradients against PyTorch's in float64 (peers/torch_precision.py)
       steps NET THREADS SECONDS [BATCH]    our training steps alone, for a profiler
-      crossbar-steps NET STEPS [ideal]     our steps of lenet5, mlp or vgg8 on crossbars, or ideal ones, for a profiler
+      crossbar-steps NET STEPS [UPDATE [METHOD]]
+                                           our steps of lenet5, mlp or vgg8 on crossbars alone, for a profiler; UPDATE
+                                           and METHOD as in a config, `ideal` for UPDATE leaves out the crossbars
       crossbar-training PYTHON [NET,… [ROUNDS [SECONDS [THREADS]]]]
                                            training on crossbars beside ideal training and beside AIHWKit's
                                            (peers/crossbar_aihwkit.py; `-` for PYTHON leaves it out); NET or NET:BATCH
@@ -33,8 +35,14 @@ import NeuralNetworks
       print("\(words[1]), batch \(batch): median \(Int(r.median)), best \(Int(r.best)) samples/s in \(r.steps) steps")
     case "crossbar-steps" where words.count > 2:
       guard let net = TimedNet(words[1]) else { return print(usage) }
-      let isIdeal = words.count > 3 && words[3] == "ideal"
-      let b = try net.benchmark(threads: 1, hardware: isIdeal ? nil : CrossbarHardware(timedCrossbars(), seed: 1))
+      var hardware: CrossbarHardware?
+      if words.count < 4 || words[3] != "ideal" {
+        guard let mode = UpdateMode(rawValue: words.count > 3 ? words[3] : UpdateMode.outerProduct.rawValue),
+          let method = CircuitMethod(rawValue: words.count > 4 ? words[4] : CircuitMethod.corrected.rawValue)
+        else { return print(usage) }
+        hardware = CrossbarHardware(timedCrossbars(mode, method: method), seed: 1)
+      }
+      let b = try net.benchmark(threads: 1, hardware: hardware)
       let lap = try Lap.of { try b.steps(Int(number(2, 50))) }
       print("\(words[1]): \(format(1e3 * lap.processor / number(2, 50), 2)) ms of processor time a step")
     case "crossbar-training" where words.count > 1:
