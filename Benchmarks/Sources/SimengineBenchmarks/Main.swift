@@ -1,4 +1,5 @@
 import Crossbars
+import Glibc
 import NeuralNetworks
 
 /// Speed beside the machine's limits and beside peers. `Benchmarks/run` builds, sets up the peers and calls it.
@@ -20,7 +21,16 @@ import NeuralNetworks
       circuit PYTHON [ROUNDS]              effective matrices beside SciPy's SuperLU (peers/circuit_superlu.py)
     """
 
-  static func main() throws {
+  static func main() {
+    do {
+      try run()
+    } catch {
+      say("SimengineBenchmarks: \(error)")
+      exit(1)
+    }
+  }
+
+  static func run() throws {
     let words = Array(CommandLine.arguments.dropFirst())
     func number(_ i: Int, _ fallback: Double) -> Double { i < words.count ? Double(words[i]) ?? fallback : fallback }
     switch words.first {
