@@ -51,11 +51,11 @@ extension CrossbarArray {
 
   /// Finds what turns conductances into effective ones anew from the devices as they are, where it must be.
   private func refresh(step: Int, isFirst: Bool, pool: ThreadPool) throws {
+    let method = parameters.method
+    if parameters.hasIdealCircuit { return computeEffectiveWeights() }
     while workspaces.count < pool.threads {
       workspaces.append(CircuitWorkspace(rows: parameters.rows, columns: parameters.columns))
     }
-    let method = parameters.method
-    if parameters.hasIdealCircuit { return computeEffectiveWeights() }
     if isFirst || !method.isAdaptive {
       if method == .closedForm {
         for slice in slices { prepareMatrices(slice) }
