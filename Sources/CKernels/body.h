@@ -534,17 +534,12 @@ ATTRIBUTES INLINE void NAME(applyPulsesOf)(const int form, const int varied, siz
   size_t have = 0;
   for (size_t i = 0; i < n || have > 0; i += 32) {
     if (i < n) {
-      const size_t m = n - i < 32 ? n - i : 32;
-      float any = 0;
-      if (m == 32)
-        for (int j = 0; j < 32; j++) any += __builtin_fabsf(pulses[i + j]);
-      else
-        for (size_t j = 0; j < m; j++) any += __builtin_fabsf(pulses[i + j]);
-      if (any == 0 && i + 32 < n) continue;  // not where a count is not a number
-      for (size_t j = 0; j < m; j++) {
-        at[have] = (uint32_t)(i + j);
-        k[have] = pulses[i + j];
-        have += pulses[i + j] != 0;
+      // Also counts that are not numbers.
+      uint32_t some = NAME(nonzero)(pulses + i, n - i);
+      for (; some; some &= some - 1) {
+        const uint32_t j = (uint32_t)__builtin_ctz(some);
+        at[have] = (uint32_t)i + j;
+        k[have++] = pulses[i + j];
       }
     }
     // The last ones may be fewer.

@@ -55,14 +55,28 @@ struct CrossbarKernelTests {
     return result
   }
 
+  /// The uniform numbers that round: eight bits of a shared word, and twenty-three of an own one.
+  static func roundingUniforms(_ n: Int, first: Int) -> [Double] {
+    var shared = [UInt32](repeating: 0, count: n + 256)
+    var own = [UInt32](repeating: 0, count: n)
+    var further = stream
+    further.indexHigh |= 0x8000_0000
+    ckPortable.pointee.randomBits(stream, first / 128 * 32, n + 256, &shared)
+    ckPortable.pointee.randomBits(further, first, n, &own)
+    return (0..<n).map {
+      let e = first + $0
+      let word = shared[(e / 128 - first / 128) * 32 + e % 32]
+      return (Double(word >> UInt32(8 * (e / 32 % 4)) & 255) + Double(own[$0] >> 9) * 0x1p-23) / 256
+    }
+  }
+
   /// Design.md 4.5 in Float64, with the kernel's own uniform and Gaussian numbers: those of devices that get pulses, in
   /// their order.
   static func reference(
     _ pulse: Pulse, _ g: [Float], rate: Float, first: Int, _ plus: [Float], _ minus: [Float]
   ) -> (plus: [Double], minus: [Double], pulses: UInt64) {
     let n = g.count
-    var bits = [UInt32](repeating: 0, count: n)
-    ckPortable.pointee.randomBits(stream, first, n, &bits)
+    let uniforms = roundingUniforms(n, first: first)
     func normal(_ number: UInt32) -> [Float] {
       var values = [Float](repeating: 0, count: n)
       ckPortable.pointee.gaussian(device(number), first, n, &values)
@@ -75,7 +89,8 @@ struct CrossbarKernelTests {
     var order = 0
     for e in 0..<n {
       let wanted = Double(abs(g[e])) * Double(rate) * Double(pulse.scale)
-      let k = (wanted + Double(bits[e] >> 9) * 0x1p-23).rounded(.down)
+      let whole = wanted.rounded(.down)
+      let k = whole + (uniforms[e] < wanted - whole ? 1 : 0)
       result.pulses += 2 * UInt64(k)
       func moved(_ x: Double, up: Bool, _ noise: Float) -> Double {
         let step = up ? k * p * exp(-nu * x) : -k * p * exp(-nu * (1 - x))
@@ -356,7 +371,7 @@ struct CrossbarKernelTests {
     let (wire, driver, sense, floor, gain) = (Float(2e-4), Float(1e-3), Float(3e-3), Float(0.11), Float(-2))
     for (name, table) in Self.bodies {
       var w = [Float](repeating: 5, count: n * ld)
-      var scratch = [Float](repeating: .nan, count: (2 * n + 3) * (m + 7))
+      var scratch = [Float](repeating: .nan, count: (2 * (n + 7) + 3) * (m + 7) + n + 7)
       var tile = CKTile(
         wordLines: Int32(m), bitLines: Int32(n), ld: ld, floor: floor, wire: wire, driver: driver, sense: sense,
         gain: gain, accumulate: 1)

@@ -126,7 +126,8 @@ public final class CrossbarArray: AgeingArray {
   func reserveScratch(threads: Int) {
     // Line sums of a tile; pulse counts of a block or of one output.
     let padded = (parameters.rows + 7) / 8 * 8
-    let lines = parameters.method.usesLineSums ? (2 * min(parameters.columns, outputs) + 3) * padded + 8 : 0
+    let paddedLines = (min(parameters.columns, outputs) + 7) / 8 * 8
+    let lines = parameters.method.usesLineSums ? (2 * paddedLines + 3) * padded + paddedLines : 0
     let wanted = max(lines, Self.updateBlock, (inputs + 31) / 32 * 32) + 64
     while workerScratch.count < threads { workerScratch.append(Storage(count: wanted)) }
   }
