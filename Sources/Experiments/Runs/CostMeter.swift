@@ -55,7 +55,7 @@ struct CostMeter {
         }
         var layer = CrossbarExpense()
         for i in first..<next {
-          guard let array = arrays[i] as? CrossbarArray else { continue }
+          guard let array = arrays[i] as? any PricedArray else { continue }
           // The groups of a convolution work side by side.
           layer.add(beside: crossbar.costs.costs.expense(array.design, spent[i]))
         }
