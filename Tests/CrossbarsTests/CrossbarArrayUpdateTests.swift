@@ -211,7 +211,7 @@ struct CrossbarArrayUpdateTests {
   ])
   func ageing(method: CircuitMethod) throws {
     var device = Device(pulseStep: 1e-4)
-    device.drift = .init(exponent: 0.05, variation: 0.01, referenceTime: 20)
+    device.drift = .init(exponent: .init(0.05), variation: .init(0.01), referenceTime: 20)
     let array = try Crossbar.array(
       Crossbar.parameters(
         device: device, circuit: method == .ideal ? nil : Crossbar.wires, converters: Converters(), method: method))

@@ -11,7 +11,7 @@ import NeuralNetworks
 ///
 ///     every step:             A ← A − fastRate·rate·dyᵀ·x    by pulses
 ///     every n steps, input i: a = A·e_i, read through the converters;  C[:, i] ← C[:, i] + transferRate·rate·a
-public final class TikiTakaArray: AgeingArray {
+public final class TikiTakaArray: AgeingArray, PricedArray {
   /// A and C.
   public let fast: CrossbarArray
   public let slow: CrossbarArray

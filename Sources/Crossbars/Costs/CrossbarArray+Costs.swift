@@ -1,7 +1,12 @@
 import NeuralNetworks
 
-extension CrossbarArray {
+/// An array on crossbars, whose activity can be priced.
+public protocol PricedArray: WeightArray {
   /// What the array's costs depend on.
+  var design: CrossbarDesign { get }
+}
+
+extension CrossbarArray: PricedArray {
   public var design: CrossbarDesign {
     let device = parameters.device
     let converters = parameters.converters

@@ -55,12 +55,9 @@ struct CostMeter {
         }
         var layer = CrossbarExpense()
         for i in first..<next {
+          guard let array = arrays[i] as? any PricedArray else { continue }
           // The groups of a convolution work side by side.
-          if let array = arrays[i] as? CrossbarArray {
-            layer.add(beside: crossbar.costs.costs.expense(array.design, spent[i]))
-          } else if let pair = arrays[i] as? TikiTakaArray {
-            layer.add(beside: crossbar.costs.costs.expense(pair.design, spent[i]))
-          }
+          layer.add(beside: crossbar.costs.costs.expense(array.design, spent[i]))
         }
         result.layers.append((parts.count > 1 ? "\(part.name).\(node.name)" : node.name, layer))
       }
