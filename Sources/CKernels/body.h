@@ -1,5 +1,7 @@
 // One body of every kernel: included once per instruction set by kernels.c, which defines NAME and ATTRIBUTES.
 
+typedef int32_t NAME(Mask) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
 #include "products.h"
 #include "winograd.h"
 
@@ -206,7 +208,6 @@ ATTRIBUTES static void NAME(reluBackward)(size_t n, const float *y, const float 
   }
 }
 
-typedef int32_t NAME(Mask) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef uint8_t NAME(Bytes) __attribute__((vector_size(LANES), aligned(1), may_alias));
 
 // The window of 2 × 2, LANES channels at a time. What is written past a pixel's channels is overwritten by the next
@@ -381,14 +382,14 @@ ATTRIBUTES static uint64_t NAME(quantizeRows)(size_t rows, size_t n, const float
   return clipped;
 }
 
-// ADC: y[r] (+)= scales[r] · clip(round(partial[r] / step), ±levels) · step; returns how many values were clipped.
+// ADC: y[r] (+)= scales[r] · gain · clip(round(partial[r] / step), ±levels) · step; returns how many values were clipped.
 ATTRIBUTES static uint64_t NAME(accumulateConverted)(size_t rows, size_t n, const float *restrict partial, size_t ldp,
-                                                     const float *restrict scales, float step, float levels, int first,
-                                                     float *restrict y, size_t ldy) {
+                                                     const float *restrict scales, float step, float levels, float gain,
+                                                     int first, float *restrict y, size_t ldy) {
   uint64_t clipped = 0;
   const float inverse = 1.f / step;
   for (size_t r = 0; r < rows; r++, partial += ldp, y += ldy) {
-    const float s = scales[r] * step;
+    const float s = scales[r] * step * gain;
     uint32_t count = 0;
     if (first && n < 8 && ldy == n && ldp == n && (rows - r) * n >= 8) {
       // Eight lanes of which the last belong to the next rows, which are written after this one.
@@ -437,74 +438,140 @@ ATTRIBUTES static void NAME(accumulateScaled)(size_t rows, size_t n, const float
 
 // ---- Devices.
 
-// In-array update of n differential pairs, push-pull, aggregated over the batch:
-// m = rate · gradient is the wanted decrease of the weight; k = stochastic rounding of |m| · pulseScale pulses go to each
-// device of the pair, one up and one down: Δx = +k·p·e^(−νx) or −k·p·e^(−ν(1−x)), plus √k · noise · p · N(0, 1).
-// Elements of the stream: for element i of the group, uniform i and Gaussians i (plus device), i (minus device) of three
-// consecutive purposes. Returns the number of pulses given to all devices.
-ATTRIBUTES static uint64_t NAME(pulseUpdate)(size_t n, const CKPulse *p, CKStream s, size_t first, const float *gradient,
-                                         float rate, float *xPlus, float *xMinus) {
-  uint32_t group = (uint32_t)(first / 32);
-  CKStream plus = s, minus = s;
-  plus.purpose += 1;
-  minus.purpose += 2;
-  double pulses = 0;
-  const float nu = p->nonlinearity, step = p->pulseStep, sigma = p->noise * p->pulseStep;
-  for (size_t i = 0; i < n; i += 32, group++) {
-    size_t m = n - i < 32 ? n - i : 32;
-    float g[32] = {0}, a[32] = {0}, b[32] = {0}, k[32], np[32] = {0}, nm[32] = {0};
-    uint32_t u[32];
-    memcpy(g, gradient + i, m * sizeof *g);
-    memcpy(a, xPlus + i, m * sizeof *a);
-    memcpy(b, xMinus + i, m * sizeof *b);
-    NAME(philoxGroup)(s, group, u);
-    float any = 0;
+// Thirty-two devices or fewer that got k·sign pulses each: x += n·p·f(u) in their direction + σ·√n·N(0, 1), within the
+// bounds. `at` says where they are; `normal` and `written` hold their random numbers.
+ATTRIBUTES INLINE void NAME(movedDevices)(const int form, const int varied, size_t m, const CKStepLaw *p,
+                                          const CKDevices *d, const uint32_t *at, const float *k, float sign,
+                                          const float *normal, const float *written, float *x, float *shown) {
+  const float step = p->step, sigma = p->noise * p->step, follows = p->noiseFollowsStep ? 1.f : 0.f;
+  const float ua = p->up[0], ub = p->up[1], uc = p->up[2], da = p->down[0], db = p->down[1], dc = p->down[2];
+  float state[32] = {0}, factorUp[32], factorDown[32], lower[32], upper[32], left[32], right[32], part[32];
+  for (size_t j = 0; j < m; j++) state[j] = x[at[j]];
+  if (varied) {
     for (int j = 0; j < 32; j++) {
-      float want = __builtin_fabsf(g[j]) * rate * p->pulseScale;
-      want = want < 4e6f ? want : 4e6f;  // also where it is not a number
-      float t = want + (float)(int32_t)(u[j] >> 9) * 0x1p-23f;
-      k[j] = (float)(int32_t)t;
-      any += k[j];
+      factorUp[j] = factorDown[j] = upper[j] = 1;
+      lower[j] = 0;
     }
-    if (any == 0) continue;
-    pulses += 2.0 * any;
-    if (sigma > 0) {
-      NAME(gaussianGroup)(plus, group, np);
-      NAME(gaussianGroup)(minus, group, nm);
-    }
-    for (int j = 0; j < 32; j++) {
-      // A positive gradient lowers the weight: the plus device steps down, the minus device up.
-      const float kp = k[j] * step, spread = __builtin_elementwise_sqrt(k[j]) * sigma;
-      const float downA = exponentialOf(-nu * (1.f - a[j])), upA = exponentialOf(-nu * a[j]);
-      const float downB = exponentialOf(-nu * (1.f - b[j])), upB = exponentialOf(-nu * b[j]);
-      const int lower = g[j] > 0;
-      float x = a[j] + (lower ? -kp * downA : kp * upA) + spread * np[j];
-      float y = b[j] + (lower ? kp * upB : -kp * downB) + spread * nm[j];
-      x = x > 1.f ? 1.f : x;
-      y = y > 1.f ? 1.f : y;
-      x = x < 0.f ? 0.f : x;
-      y = y < 0.f ? 0.f : y;
-      // A gradient that is not a number must show: the next loss is then none either, and training stops.
-      a[j] = g[j] == g[j] ? x : g[j];
-      b[j] = g[j] == g[j] ? y : g[j];
-    }
-    memcpy(xPlus + i, a, m * sizeof *a);
-    memcpy(xMinus + i, b, m * sizeof *b);
+    if (d->stepUp) for (size_t j = 0; j < m; j++) factorUp[j] = d->stepUp[at[j]];
+    if (d->stepDown) for (size_t j = 0; j < m; j++) factorDown[j] = d->stepDown[at[j]];
+    if (d->lower) for (size_t j = 0; j < m; j++) lower[j] = d->lower[at[j]];
+    if (d->upper) for (size_t j = 0; j < m; j++) upper[j] = d->upper[at[j]];
   }
-  return (uint64_t)pulses;
+  if (form == 3) {
+    // Apart from the rest, because its loads do not vectorize.
+    const float cells = (float)p->cells;
+    const int last = p->cells - 1;
+    int cell[32];
+    for (int j = 0; j < 32; j++) {
+      const int rises = k[j] * sign > 0;
+      const float low = varied ? lower[j] : 0.f, high = varied ? upper[j] : 1.f;
+      float place = (rises ? state[j] - low : high - state[j]) * cells;
+      if (varied) place /= high - low;
+      place = place > 0 ? place : 0;  // also where the state is not a number
+      place = place < cells ? place : cells;
+      const int below = (int)place < last ? (int)place : last;
+      part[j] = place - (float)below;
+      cell[j] = below + (rises ? 0 : last + 2);
+    }
+    for (int j = 0; j < 32; j++) {
+      left[j] = p->table[cell[j]];
+      right[j] = p->table[cell[j] + 1];
+    }
+  }
+  for (int j = 0; j < 32; j++) {
+    const int rises = k[j] * sign > 0;
+    float count = __builtin_fabsf(k[j] * sign);
+    count = count < 4e6f ? count : 4e6f;  // also where it is not a number
+    const float low = varied ? lower[j] : 0.f, high = varied ? upper[j] : 1.f;
+    float u = rises ? state[j] - low : high - state[j];
+    if (varied) u /= high - low;
+    const float a = rises ? ua : da, b = rises ? ub : db, c = rises ? uc : dc;
+    float f;
+    if (form == 0) {
+      f = a + b * u;
+    } else if (form == 1) {
+      f = a + b * exponentialOf(c * u);
+    } else if (form == 2) {
+      float t = 1.f - u;
+      t = t > 1e-30f ? t : 1e-30f;
+      f = b * exponentialOf(c * logarithmOf(t));
+    } else {
+      f = left[j] + part[j] * (right[j] - left[j]);
+    }
+    f = f > 0 ? f : 0;
+    if (varied) {
+      const float up = factorUp[j], down = factorDown[j];  // both read, so that the loop vectorizes
+      f *= rises ? up : down;
+    }
+    const float local = count * step * f;
+    const float spread = __builtin_elementwise_sqrt(count) * sigma * (follows > 0 ? f : 1.f);
+    float moved = state[j] + (rises ? local : -local) + spread * normal[j];
+    moved = moved > high ? high : moved;
+    moved = moved < low ? low : moved;
+    // A count that is not a number must show: the next loss is then none either, and training stops.
+    state[j] = k[j] == k[j] ? moved : k[j];
+  }
+  for (size_t j = 0; j < m; j++) x[at[j]] = state[j];
+  if (shown)
+    for (size_t j = 0; j < m; j++) {
+      const float t = state[j] + p->writeNoise * written[j];
+      shown[at[j]] = t < p->least ? p->least : t;
+    }
 }
 
-// w = scale · ((x⁺ + floor)·d⁺ − (x⁻ + floor)·d⁻), with floor = G_min / (G_max − G_min): the weight that the
-// distorted pair realises. Null distortions mean 1.
-ATTRIBUTES static void NAME(effectiveWeights)(size_t n, float scale, float floor, const float *restrict xPlus,
-                                              const float *restrict xMinus, const float *restrict dPlus,
-                                              const float *restrict dMinus, float *restrict w) {
-  if (!dPlus) {
-    for (size_t i = 0; i < n; i++) w[i] = scale * (xPlus[i] - xMinus[i]);
-    return;
+// n devices by pulses[i]·sign pulses each, positive up. Pulses are rare: the devices that get some are gathered, thirty-two
+// at a time, and Gaussian i of the stream from `first` on belongs to the i-th of them. With `shown`, x is the persistent
+// state, and what is read is drawn about it anew for every device that got pulses, from the stream whose index has its
+// highest bit set.
+ATTRIBUTES INLINE void NAME(applyPulsesOf)(const int form, const int varied, size_t n, const CKStepLaw *p,
+                                           const CKDevices *d, CKStream s, size_t first, const float *pulses,
+                                           float sign, float *x, float *shown) {
+  uint32_t group = (uint32_t)(first / 32);
+  CKStream write = s;
+  write.indexHigh |= 0x80000000u;
+  uint32_t at[64] = {0};
+  float k[64] = {0}, normal[32] = {0}, written[32] = {0};
+  size_t have = 0;
+  for (size_t i = 0; i < n || have > 0; i += 32) {
+    if (i < n) {
+      // Also counts that are not numbers.
+      uint32_t some = NAME(nonzero)(pulses + i, n - i);
+      for (; some; some &= some - 1) {
+        const uint32_t j = (uint32_t)__builtin_ctz(some);
+        at[have] = (uint32_t)i + j;
+        k[have++] = pulses[i + j];
+      }
+    }
+    // The last ones may be fewer.
+    while (have >= 32 || (have > 0 && i + 32 >= n)) {
+      const size_t m = have < 32 ? have : 32;
+      if (p->noise > 0) NAME(gaussianGroup)(s, group, normal);
+      if (shown) NAME(gaussianGroup)(write, group, written);
+      group++;
+      NAME(movedDevices)(form, varied, m, p, d, at, k, sign, normal, written, x, shown);
+      have -= m;
+      memmove(at, at + m, have * sizeof *at);
+      memmove(k, k + m, have * sizeof *k);
+    }
   }
-  for (size_t i = 0; i < n; i++) w[i] = scale * ((xPlus[i] + floor) * dPlus[i] - (xMinus[i] + floor) * dMinus[i]);
 }
+
+ATTRIBUTES static void NAME(applyPulses)(size_t n, const CKStepLaw *p, const CKDevices *d, CKStream s, size_t first,
+                                         const float *pulses, float sign, float *x, float *shown) {
+  const int varied = d->stepUp || d->stepDown || d->lower || d->upper;
+  switch (2 * p->form + varied) {
+    case 0: NAME(applyPulsesOf)(0, 0, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 1: NAME(applyPulsesOf)(0, 1, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 2: NAME(applyPulsesOf)(1, 0, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 3: NAME(applyPulsesOf)(1, 1, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 4: NAME(applyPulsesOf)(2, 0, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 5: NAME(applyPulsesOf)(2, 1, n, p, d, s, first, pulses, sign, x, shown); break;
+    case 6: NAME(applyPulsesOf)(3, 0, n, p, d, s, first, pulses, sign, x, shown); break;
+    default: NAME(applyPulsesOf)(3, 1, n, p, d, s, first, pulses, sign, x, shown); break;
+  }
+}
+
+#include "crossbar.h"
 
 // ---- Batch-norm statistics: per column mean and Σ(x − mean)², by a shifted second pass.
 ATTRIBUTES static void NAME(moments)(size_t rows, size_t n, const float *restrict x, double *restrict mean,
@@ -581,8 +648,10 @@ ATTRIBUTES static void NAME(adam)(size_t n, float rate, float beta1, float beta2
 static const CKernels NAME(table) = {
     NAME(randomBits), NAME(uniform), NAME(gaussian), NAME(exponential), NAME(gatherPatches), NAME(scatterPatches),
     NAME(addBias), NAME(columnSums), NAME(relu), NAME(reluBackward), NAME(maxPool), NAME(maxPoolBackward),
-    NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(pulseUpdate), NAME(effectiveWeights),
+    NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(applyPulses), NAME(lineSums),
+    NAME(effectiveWeights), NAME(pulseCounts), NAME(streamDigits), NAME(addNoise),
     NAME(moments), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), NAME(multiplyPanels),
+    NAME(multiplyConverted),
     NAME(multiplySmall), NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
     NAME(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
 };

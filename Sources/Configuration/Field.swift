@@ -115,6 +115,16 @@ public struct Field<Root>: Sendable {
       encode: { root in codec.encode(root[keyPath: property]).map { [JSON.Member("preset", $0)] } ?? [] })
   }
 
+  /// The same key as a key of a structure that holds this one at `place`: two structures share their keys.
+  public func inside<Outer: Configurable>(_ place: WritableKeyPath<Outer, Root> & Sendable) -> Field<Outer> {
+    let (readPreset, read, encode) = (readPreset, read, encode)
+    return Field<Outer>(
+      names: names, isRequired: isRequired, isChoiceOfKeys: isChoiceOfKeys,
+      readPreset: { root, json, report in readPreset(&root[keyPath: place], json, &report) },
+      read: { root, json, suggested, report in read(&root[keyPath: place], json, suggested, &report) },
+      encode: { root in encode(root[keyPath: place]) })
+  }
+
   private init(
     names: @escaping @Sendable () -> [(name: String, shape: Shape, documentation: String)], isRequired: Bool,
     isChoiceOfKeys: Bool, readPreset: @escaping @Sendable (inout Root, JSON, inout Report) -> Void,

@@ -9,11 +9,10 @@ public struct KeyDescription: Sendable {
   /// What it means.
   public let documentation: String
 
-  /// - Parameter preset: defaults that stand for the entry's own.
-  init(_ entry: ObjectReference.Entry, preset: JSON? = nil) {
+  init(_ entry: ObjectReference.Entry) {
     name = entry.name
     value = entry.shape.phrase
-    defaultValue = entry.isRequired ? "required" : (preset?[entry.name] ?? entry.defaultValue)?.phrase ?? ""
+    defaultValue = entry.isRequired ? "required" : entry.defaultValue?.phrase ?? ""
     documentation = entry.documentation
   }
 }
@@ -21,11 +20,6 @@ public struct KeyDescription: Sendable {
 extension Configurable {
   /// The keys in words.
   public static var keys: [KeyDescription] { reference.entries().map { KeyDescription($0) } }
-  /// The keys in words, with the defaults of a preset.
-  public static func keys(ofPreset name: String) -> [KeyDescription] {
-    let preset = presets.first { $0.name == name }?.value.resolved
-    return reference.entries().map { KeyDescription($0, preset: preset) }
-  }
 }
 
 extension Variant {

@@ -4,14 +4,18 @@ extension JSON {
   /// This document with another laid over it: objects are merged key by key, all else is replaced.
   ///
   /// An object whose `"kind"` differs replaces the one beneath, as the keys of one kind mean nothing to another.
-  public func merging(_ upper: JSON) -> JSON {
+  ///
+  /// - Parameter presetsStartOver: an object that names a `"preset"` replaces the one beneath too. So it must where that
+  ///   one has every default written out: its values would hide the preset's.
+  public func merging(_ upper: JSON, presetsStartOver: Bool = false) -> JSON {
     guard var members, let additions = upper.members else { return upper }
+    if presetsStartOver, upper["preset"] != nil { return upper }
     if let kind = upper["kind"], let other = self["kind"], kind != other { return upper }
     var places: [String: Int] = [:]
     for (index, member) in members.enumerated() { places[member.key] = index }
     for addition in additions {
       if let index = places[addition.key] {
-        members[index].value = members[index].value.merging(addition.value)
+        members[index].value = members[index].value.merging(addition.value, presetsStartOver: presetsStartOver)
         members[index].keyPosition = addition.keyPosition
       } else {
         members.append(addition)

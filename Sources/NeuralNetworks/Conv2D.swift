@@ -25,6 +25,8 @@ public final class Conv2D: Layer {
 
   /// Floats of a block of patches: large enough for an efficient product, small enough for the second-level cache.
   static let blockFloats = 96 << 10
+  /// Rows that a block has at least where an array reads them: its weights pass through the cache once a block.
+  static let blockVectors = 128
   /// Patches of a sample up to this size are kept from forward to backward.
   static let keptFloats = 24 << 10
 
@@ -91,8 +93,20 @@ public final class Conv2D: Layer {
     guard groups == 1, dilation == 1, weight.arrays[0] is DigitalArray else { return .patches }
     let winograd = kernelSize == (3, 3) && stride == 1
     if let requestedMethod { return requestedMethod == .winograd && !winograd ? .patches : requestedMethod }
-    if winograd && channels >= 16 && outputs >= 16 && output.height >= 4 && output.width >= 4 { return .winograd }
+    if winogradPays(output) { return .winograd }
     return kernelSize != (1, 1) && outputs <= 64 && weight.inputs <= 1024 ? .direct : .patches
+  }
+
+  /// Winograd's algorithm is possible and faster than patches.
+  private func winogradPays(_ output: Shape) -> Bool {
+    groups == 1 && dilation == 1 && kernelSize == (3, 3) && stride == 1 && channels >= 16 && outputs >= 16
+      && output.height >= 4 && output.width >= 4
+  }
+
+  /// The weights' gradient is formed by Winograd's algorithm although an array reads patches: the charge collected at a
+  /// cross point does not depend on how the sum is formed.
+  var takesGradientByWinograd: Bool {
+    geometry.method == .patches && requestedMethod == nil && !takesGradientInPlace && winogradPays(geometry.output)
   }
 
   /// How the patches of one sample are cut into blocks.
@@ -123,16 +137,18 @@ public final class Conv2D: Layer {
       patch = c.weight.patch.count
       let perLine = output.width * patch
       let perSample = output.height * perLine
+      let blockFloats = max(
+        Conv2D.blockFloats, c.weight.arrays[0] is DigitalArray ? 0 : Conv2D.blockVectors * patch)
       keeps = !isPlain && !c.takesGradientInPlace && perSample * c.groups <= Conv2D.keptFloats
       if keeps {
         // A kept piece is one block: its rows lie together.
         blockSamples = Workspace.pieceSize
         blockLines = output.height
-      } else if perSample <= Conv2D.blockFloats {
-        blockSamples = min(Workspace.pieceSize, max(1, Conv2D.blockFloats / perSample))
+      } else if perSample <= blockFloats {
+        blockSamples = min(Workspace.pieceSize, max(1, blockFloats / perSample))
         blockLines = output.height
       } else {
-        blockLines = min(output.height, max(1, Conv2D.blockFloats / perLine))
+        blockLines = min(output.height, max(1, blockFloats / perLine))
       }
     }
   }
@@ -164,6 +180,7 @@ public final class Conv2D: Layer {
     }
     let block = g.blockRows * g.patch + Self.slack
     m.scratchFloats = (array.max() ?? 0) + max(2 * block, weight.count + 2 * Self.slack) + g.paddedFloats + Self.slack
+    if takesGradientByWinograd { m.scratchFloats = max(m.scratchFloats, winogradMemory().scratchFloats) }
     if g.keeps { m.savedFloats = output.pixels * g.patch * groups }
     return m
   }
@@ -220,7 +237,8 @@ public final class Conv2D: Layer {
     let y = p.output!
     if g.isPlain {
       weight.arrays[0].forward(
-        p.input(), channels, rows: p.samples * g.output.pixels, y, outputs, p.readContext(scratch: p.scratch))
+        p.input(), channels, rows: p.samples * g.output.pixels, y, outputs,
+        p.readContext(scratch: p.scratch, rowsPerSample: g.output.pixels))
     } else {
       var geometryOfGroup = patches
       let padded = p.scratch!
@@ -253,7 +271,8 @@ public final class Conv2D: Layer {
             }
             weight.arrays[group].forward(
               col, g.patch, rows: rows, y + firstRow * outputs + group * groupOutputs, outputs,
-              p.readContext(scratch: arrayScratch, sample: sample))
+              p.readContext(
+                scratch: arrayScratch, sample: sample, row: line * g.output.width, rowsPerSample: g.output.pixels))
           }
           line += lines
         }
@@ -284,7 +303,8 @@ public final class Conv2D: Layer {
           beta: p.startsGradient ? 0 : 1, dW, channels)
       }
       if let dx {
-        weight.arrays[0].backward(dy, outputs, rows: rows, dx, channels, p.readContext(scratch: p.scratch))
+        weight.arrays[0].backward(
+          dy, outputs, rows: rows, dx, channels, p.readContext(scratch: p.scratch, rowsPerSample: g.output.pixels))
       }
       return
     }
@@ -295,13 +315,16 @@ public final class Conv2D: Layer {
     let arrayScratch = gradientBlock + g.blockRows * g.patch + Self.slack
     let groupOutputs = outputs / groups
     let groupWeights = groupOutputs * g.patch
-    if let dW, takesGradientInPlace { directWeightGradient(p, dW, transposed: block) }
+    let ahead = takesGradientInPlace || takesGradientByWinograd
+    if let dW, ahead {
+      if takesGradientInPlace { directWeightGradient(p, dW, transposed: block) } else { winogradGradient(p, dW) }
+    }
     var isFirst = p.startsGradient
     var sample = 0
     while sample < p.samples {
       let count = min(g.blockSamples, p.samples - sample)
       // Gradient of the weights: patches again (or as kept), then dyᵀ · patches.
-      if let dW, !takesGradientInPlace {
+      if let dW, !ahead {
         var line = 0
         while line < g.output.height {
           let lines = min(g.blockLines, g.output.height - line)
@@ -344,7 +367,8 @@ public final class Conv2D: Layer {
             geometryOfGroup.firstChannel = Int32(group * channels / groups)
             weight.arrays[group].backward(
               dy + firstRow * outputs + group * groupOutputs, outputs, rows: rows, gradientBlock, g.patch,
-              p.readContext(scratch: arrayScratch, sample: sample))
+              p.readContext(
+                scratch: arrayScratch, sample: sample, row: line * g.output.width, rowsPerSample: g.output.pixels))
             for s in 0..<count {
               let target = padding > 0 ? frame : dx + (sample + s) * g.input.count
               if count == 1 {
@@ -367,6 +391,42 @@ public final class Conv2D: Layer {
         if padding > 0 && count == 1 { unpad(frame, into: dx + sample * g.input.count) }
       }
       sample += count
+    }
+  }
+
+  public func updateArrays(
+    batch: Int, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, rate: Float, step: Int,
+    scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    guard weight.arrays[0].updatesPerVector else { return }
+    let g = geometry
+    var geometryOfGroup = patches
+    let frame = scratch
+    let block = frame + g.paddedFloats + Self.slack
+    let groupOutputs = outputs / groups
+    // As many lines as fit a block of one sample.
+    let lines = g.blockSamples > 1 ? g.output.height : g.blockLines
+    for group in 0..<groups {
+      geometryOfGroup.firstChannel = Int32(group * channels / groups)
+      for sample in 0..<batch {
+        var image = input + sample * g.input.count
+        if padding > 0 {
+          pad(image, into: frame)
+          image = UnsafePointer(frame)
+        }
+        for line in Swift.stride(from: 0, to: g.output.height, by: lines) {
+          let count = min(lines, g.output.height - line)
+          let first = sample * g.output.pixels + line * g.output.width
+          if !g.isPlain {
+            kernels.gatherPatches(&geometryOfGroup, image, Int32(line), Int32(count), block, Int32(g.patch))
+          }
+          weight.arrays[group].outerProducts(
+            g.isPlain ? image + line * g.output.width * channels : UnsafePointer(block), g.patch,
+            outputGradient + first * outputs + group * groupOutputs, outputs, rows: count * g.output.width, first: first,
+            rate: rate, step: step, pool: pool)
+        }
+      }
+      weight.arrays[group].finishOuterProducts(pool: pool)
     }
   }
 

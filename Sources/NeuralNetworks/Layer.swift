@@ -68,8 +68,15 @@ public struct Piece {
     gradient.map { $0 + w.offset }
   }
 
-  @inline(__always) public func readContext(scratch: UnsafeMutablePointer<Float>, sample: Int = 0) -> ReadContext {
-    ReadContext(worker: worker, sample: globalSample + UInt64(sample), scratch: scratch, calibrating: calibrating)
+  /// - Parameters:
+  ///   - sample: the sample within the piece that the first row belongs to.
+  ///   - row, rowsPerSample: the first row's place in its sample, and how many rows a sample has.
+  @inline(__always) public func readContext(
+    scratch: UnsafeMutablePointer<Float>, sample: Int = 0, row: Int = 0, rowsPerSample: Int = 1
+  ) -> ReadContext {
+    ReadContext(
+      worker: worker, sample: globalSample + UInt64(sample), row: row, rowsPerSample: rowsPerSample, scratch: scratch,
+      calibrating: calibrating, training: training)
   }
 }
 
@@ -118,6 +125,12 @@ public protocol Layer: AnyObject {
     task: Int, of tasks: Int, batch: Int, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
     gradient: UnsafeMutablePointer<Float>)
 
+  /// Hands every vector of the batch to the arrays that update per vector, sample by sample.
+  /// - input: [batch, input shape]   - outputGradient: [batch, output shape]
+  func updateArrays(
+    batch: Int, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, rate: Float, step: Int,
+    scratch: UnsafeMutablePointer<Float>, pool: ThreadPool)
+
   /// Multiply–accumulates for one sample, forward.
   func multiplyAccumulates(inputs: [Shape], output: Shape) -> Int
 }
@@ -156,6 +169,10 @@ extension Layer {
   public func weightGradient(
     task: Int, of tasks: Int, batch: Int, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
     gradient: UnsafeMutablePointer<Float>
+  ) {}
+  public func updateArrays(
+    batch: Int, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, rate: Float, step: Int,
+    scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {}
   public func multiplyAccumulates(inputs: [Shape], output: Shape) -> Int { 0 }
 }

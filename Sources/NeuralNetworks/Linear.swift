@@ -65,5 +65,16 @@ public final class Linear: Layer {
       gradient + weight.offset + from * n, n)
   }
 
+  public func updateArrays(
+    batch: Int, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, rate: Float, step: Int,
+    scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
+  ) {
+    let array = weight.arrays[0]
+    guard array.updatesPerVector else { return }
+    array.outerProducts(
+      input, weight.inputs, outputGradient, outputs, rows: batch, first: 0, rate: rate, step: step, pool: pool)
+    array.finishOuterProducts(pool: pool)
+  }
+
   public func multiplyAccumulates(inputs: [Shape], output: Shape) -> Int { weight.count }
 }

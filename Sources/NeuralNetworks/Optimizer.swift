@@ -86,6 +86,7 @@ public final class Optimizer {
       let (array, offset) = arrays[i]
       let count = array.outputs * array.inputs
       let g = gradient + offset
+      if array.updatesPerVector { continue }
       if array.updatesInArray {
         array.outerProduct(g, rate: rate, step: step, pool: pool)
       } else if let plain = array.plainWeights {

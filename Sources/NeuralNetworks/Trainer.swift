@@ -25,6 +25,7 @@ public final class Trainer {
       samples: samples, training: true, step: model.updates, globalSample: model.samplesLearnt, loss: true)
     guard loss.isFinite else { return loss }
     workspace.backward()
+    workspace.updateArrays(rate: rate, step: model.updates)
     optimizer.step(gradient: workspace.gradient, rate: rate, pool: workspace.pool, step: model.updates)
     model.updates += 1
     model.samplesLearnt += UInt64(samples)

@@ -6,16 +6,28 @@ public struct ReadContext {
   public var worker: Int
   /// Number, counted over the whole run, of the sample that the first row belongs to; keys read noise.
   public var sample: UInt64
+  /// Place of the first row among the rows of its sample, and how many a sample has: the rows of a convolution are its
+  /// output pixels.
+  public var row: Int
+  public var rowsPerSample: Int
   /// Scratch floats of this worker, at least `WeightArray.scratchFloats(rows:)`.
   public var scratch: UnsafeMutablePointer<Float>
   /// True in a pass of one piece, alone, whose operands set the ranges of converters that calibrate themselves.
   public var calibrating: Bool
+  /// True in the passes of a training step.
+  public var training: Bool
 
-  public init(worker: Int, sample: UInt64, scratch: UnsafeMutablePointer<Float>, calibrating: Bool = false) {
+  public init(
+    worker: Int, sample: UInt64, row: Int = 0, rowsPerSample: Int = 1, scratch: UnsafeMutablePointer<Float>,
+    calibrating: Bool = false, training: Bool = false
+  ) {
     self.worker = worker
     self.sample = sample
+    self.row = row
+    self.rowsPerSample = rowsPerSample
     self.scratch = scratch
     self.calibrating = calibrating
+    self.training = training
   }
 }
 
@@ -31,6 +43,12 @@ public struct Activity: Equatable, Sendable {
   public var dacClips: UInt64 = 0
   public var adcConversions: UInt64 = 0
   public var adcClips: UInt64 = 0
+  /// Strips of tiles read again with halved inputs because an ADC clipped.
+  public var boundRepeats: UInt64 = 0
+  /// Devices that a read drove, over all reads: vectors × streams × devices.
+  public var cellReads: UInt64 = 0
+  /// Converted sums added digitally: tiles, slices and streams of an output.
+  public var shiftAdds: UInt64 = 0
   /// Write pulses over all devices by in-array updates; devices written by programming.
   public var pulses: UInt64 = 0
   public var programmedDevices: UInt64 = 0
@@ -41,11 +59,19 @@ public struct Activity: Equatable, Sendable {
     for (_, path) in fields { a[keyPath: path] += b[keyPath: path] }
   }
 
+  /// What was done since the counters stood at `b`.
+  public static func - (a: Activity, b: Activity) -> Activity {
+    var result = a
+    for (_, path) in fields { result[keyPath: path] &-= b[keyPath: path] }
+    return result
+  }
+
   private static let fields: [(name: String, path: WritableKeyPath<Activity, UInt64> & Sendable)] = [
     ("multiplyAccumulates", \.multiplyAccumulates), ("forwardReads", \.forwardReads),
     ("backwardReads", \.backwardReads), ("dacConversions", \.dacConversions), ("dacClips", \.dacClips),
-    ("adcConversions", \.adcConversions), ("adcClips", \.adcClips), ("pulses", \.pulses),
-    ("programmedDevices", \.programmedDevices),
+    ("adcConversions", \.adcConversions), ("adcClips", \.adcClips), ("boundRepeats", \.boundRepeats),
+    ("cellReads", \.cellReads),
+    ("shiftAdds", \.shiftAdds), ("pulses", \.pulses), ("programmedDevices", \.programmedDevices),
   ]
 
   /// Name and value of every counter, in a fixed order.
@@ -116,6 +142,19 @@ public protocol WeightArray: AnyObject {
   /// each cross point.  - gradient: [outputs, inputs]
   func outerProduct(_ gradient: UnsafePointer<Float>, rate: Float, step: Int, pool: ThreadPool)
 
+  /// True when the array wants every vector of a batch (`outerProducts`) instead of their sum (`outerProduct`).
+  var updatesPerVector: Bool { get }
+
+  /// Part of an in-array update: W ← W − rate · dyᵀ·x for one vector after another. All vectors of a batch follow in
+  /// order; `finishOuterProducts` ends it.
+  ///
+  /// - x: [rows, inputs], row length `ldx`   - dy: [rows, outputs], row length `lddy`
+  /// - first: number of the first vector within the batch; keys the update's random numbers.
+  func outerProducts(
+    _ x: UnsafePointer<Float>, _ ldx: Int, _ dy: UnsafePointer<Float>, _ lddy: Int, rows: Int, first: Int, rate: Float,
+    step: Int, pool: ThreadPool)
+  func finishOuterProducts(pool: ThreadPool)
+
   /// W ← W + delta as well as the array can be programmed.  - delta: [outputs, inputs]
   func apply(delta: UnsafePointer<Float>, step: Int, pool: ThreadPool)
 
@@ -137,6 +176,15 @@ public protocol WeightArray: AnyObject {
 
   /// What the array did since it was made, or since this was last set.
   var activity: Activity { get set }
+}
+
+extension WeightArray {
+  public var updatesPerVector: Bool { false }
+  public func outerProducts(
+    _ x: UnsafePointer<Float>, _ ldx: Int, _ dy: UnsafePointer<Float>, _ lddy: Int, rows: Int, first: Int, rate: Float,
+    step: Int, pool: ThreadPool
+  ) { preconditionFailure("the array updates once a batch") }
+  public func finishOuterProducts(pool: ThreadPool) {}
 }
 
 /// How a layer gets its arrays: a piece of hardware as the configuration describes it.

@@ -52,6 +52,7 @@ public final class Workspace {
   private var layers: [any Layer] = []
   /// All arrays of the model, in one list: asking every layer for its own would allocate.
   private var arrays: [any WeightArray] = []
+  private let updatesPerVector: Bool
   private var forwardSegments: [[Segment]] = [[], []]
   private var backwardSegments: [[Segment]] = [[], []]
   private var preparations: [[(node: Int, task: Int)]] = [[], []]
@@ -121,6 +122,7 @@ public final class Workspace {
     let nodes = model.nodes
     layers = nodes.map(\.layer)
     arrays = nodes.flatMap { $0.layer.weights.flatMap(\.arrays) }
+    updatesPerVector = arrays.contains { $0.updatesPerVector }
     var consumers = [Int](repeating: 0, count: nodes.count)
     for node in nodes { for i in node.inputs where i >= 0 { consumers[i] += 1 } }
 
@@ -335,6 +337,18 @@ public final class Workspace {
   /// Prepares every array for the step (refreshing what it derives from its devices).
   public func prepareArrays(step: Int) throws {
     for a in arrays { try a.prepare(step: step, workers: pool.threads, pool: pool) }
+  }
+
+  /// Updates, after a backward pass, every array that wants the batch's vectors one by one.
+  public func updateArrays(rate: Float, step: Int) {
+    guard updatesPerVector else { return }
+    for i in layers.indices {
+      let source = edges[i][0].source
+      guard let dy = plans[i].gradient else { continue }
+      layers[i].updateArrays(
+        batch: samples, input: source < 0 ? input : plans[source].activation, outputGradient: dy, rate: rate, step: step,
+        scratch: scratch[0], pool: pool)
+    }
   }
 
   /// The activation of a node after a forward pass, [samples, node shape]. Where the next layer runs in place it shows

@@ -26,9 +26,14 @@ struct DescribeCommand: ParsableCommand {
     name: .long, parsing: .singleValue,
     help: ArgumentHelp("Changes an option: width=2, or a key of the file.", valueName: "path=value"))
   var set: [String] = []
+  @Option(help: ArgumentHelp("Draws a device's pulse response as well.", valueName: "file.svg"))
+  var figure: String?
 
   func run() throws {
-    do { print(try Description.text(name, options: set)) } catch { throw Failure(status: 2, message: "\(error)") }
+    do {
+      print(try Description.text(name, options: set))
+      if let figure { try DeviceReport.draw(name, to: figure) }
+    } catch { throw Failure(status: 2, message: "\(error)") }
   }
 }
 

@@ -261,8 +261,8 @@ struct CrossbarArrayDeviceTests {
         == "a selection must keep at least one output and input, all of them within the array")
     #expect(Self.message { try array.restore([:]) } == "the checkpoint holds no device states of [37, 100]")
     var state = Dictionary(uniqueKeysWithValues: array.state.map { ($0.name, $0.tensor) })
-    state["xPlus"] = Tensor(shape: [3, 3])
-    #expect(Self.message { try array.restore(state) } == "the checkpoint's xPlus has shape [3, 3], not [37, 100]")
+    state["slice0.plane0.x"] = Tensor(shape: [3, 3])
+    #expect(Self.message { try array.restore(state) } == "the checkpoint's x has shape [3, 3], not [3700]")
     let other = try Crossbar.array(Crossbar.parameters(weightRange: 9))
     state = Dictionary(uniqueKeysWithValues: other.state.map { ($0.name, $0.tensor) })
     // The range belongs to what was programmed: a restored array takes it over.

@@ -190,7 +190,12 @@ struct CrossbarArrayReadTests {
     // Forward: 100 word lines on 3 columns of tiles; 37 bit lines on 2 rows of tiles. Backward the other way round.
     expected.dacConversions = 5 * 100 * 3 + 300 * 37 * 2
     expected.adcConversions = 5 * 37 * 2 + 300 * 100 * 3
+    expected.shiftAdds = expected.adcConversions
+    expected.cellReads = 2 * 305 * cells
     expected.programmedDevices = 2 * cells
+    expected.cellReads = 305 * 2 * cells
+    // Two strips of tiles forward, three backward: one sum, two sums.
+    expected.shiftAdds = 5 * 37 + 300 * 100 * 2
     #expect(array.activity == expected)
     array.activity = Activity()
     #expect(array.activity == Activity())

@@ -25,14 +25,36 @@ typedef struct {
   int outputWidth;
 } CKPatches;
 
-// One in-array update of a differential pair (design.md 4.5). Conductance states x lie in 0…1.
+// One plane of devices of a tile, for the closed form by line sums. Lengths in cells; x, factors and weights
+// lie bit line by bit line, `ld` floats apart.
 typedef struct {
-  float pulseScale;    // pulses per unit of weight change
-  float pulseStep;     // p: change of x by one pulse at x = 0
-  float nonlinearity;  // ν
-  float noise;         // σ of one pulse, relative to p
-  float weightScale;   // w = weightScale · (x⁺ − x⁻)
-} CKPulse;
+  int wordLines, bitLines;
+  size_t ld;
+  float floor;                 // G_min / (G_max − G_min)
+  float wire, driver, sense;   // resistances, ohm × (G_max − G_min)
+  float gain;                  // weight of a conductance of G_max − G_min
+  int accumulate;              // add to w instead of setting it
+} CKTile;
+
+// How pulses change the state x of devices. f(u) is the step in units of p, u the way from the bound that is left (0) to
+// the bound ahead (1); f is cut at 0.
+typedef struct {
+  int form;  // 0: a + b·u   1: a + b·e^(c·u)   2: b·(1 − u)^c   3: a table
+  float up[3], down[3];  // a, b, c
+  const float *table;    // form 3: f at u = 0, 1/cells, … 1, those up, then those down
+  int cells;
+  float step;   // p
+  float noise;  // σ of one pulse, relative to p
+  int noiseFollowsStep;  // relative to the local step instead
+  float writeNoise;      // σ of the shown state about the persistent one
+  float least;           // the lowest state that can be shown
+} CKStepLaw;
+
+// What differs from device to device; null means 1, 1, 0, 1.
+typedef struct {
+  const float *stepUp, *stepDown;  // factors of p
+  const float *lower, *upper;      // bounds of x
+} CKDevices;
 
 typedef struct {
   void (*randomBits)(CKStream s, size_t first, size_t n, uint32_t *out);
@@ -52,13 +74,18 @@ typedef struct {
   uint64_t (*quantizeRows)(size_t rows, size_t n, const float *x, size_t ldx, float levels, float range, float *q, size_t ldq,
                        float *scales);
   uint64_t (*accumulateConverted)(size_t rows, size_t n, const float *partial, size_t ldp, const float *scales,
-                                  float step, float levels, int first, float *y, size_t ldy);
+                                  float step, float levels, float gain, int first, float *y, size_t ldy);
   void (*accumulateScaled)(size_t rows, size_t n, const float *partial, size_t ldp, const float *scales, int first,
                            float *y, size_t ldy);
-  uint64_t (*pulseUpdate)(size_t n, const CKPulse *p, CKStream s, size_t first, const float *gradient, float rate,
-                      float *xPlus, float *xMinus);
-  void (*effectiveWeights)(size_t n, float scale, float floor, const float *xPlus, const float *xMinus,
+  void (*applyPulses)(size_t n, const CKStepLaw *law, const CKDevices *d, CKStream s, size_t first, const float *pulses,
+                      float sign, float *x, float *shown);
+  // Passes over the cells of crossbar arrays (crossbar.h).
+  void (*lineSums)(const CKTile *t, const float *x, const float *factor, float *w, float *scratch);
+  void (*effectiveWeights)(size_t n, float scale, float floor, float offset, const float *xPlus, const float *xMinus,
                            const float *dPlus, const float *dMinus, float *w);
+  double (*pulseCounts)(size_t n, const float *source, float factor, CKStream s, size_t first, int slots, float *k);
+  void (*streamDigits)(size_t n, const float *q, float levels, int first, int bits, float *out);
+  void (*addNoise)(size_t n, CKStream s, size_t first, const float *variance, float *y);
   void (*moments)(size_t rows, size_t n, const float *x, double *mean, double *squares);
   void (*sgd)(size_t n, float rate, float momentum, float decay, int nesterov, const float *w, float *m, float *g);
   void (*adam)(size_t n, float rate, float beta1, float beta2, float epsilon, float correction1, float correction2,
@@ -70,6 +97,9 @@ typedef struct {
   void (*packPanels)(int k, int n, const float *b, size_t strideK, size_t strideN, const float *bias, float *panels);
   void (*multiplyPanels)(int rows, const float *a, ptrdiff_t rowStride, int runs, int run, ptrdiff_t runStride,
                          const float *panels, int n, float *c, size_t ldc, int columns);
+  uint64_t (*multiplyConverted)(int rows, const float *a, size_t lda, int k, const float *panels, int n,
+                                const float *scales, float step, float levels, float gain, int first, float *y,
+                                size_t ldy);
   void (*multiplySmall)(int rows, int n, int k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
                         size_t ldc);
   void (*outerProducts)(int taps, int n, int lines, ptrdiff_t xLine, ptrdiff_t yLine, int rows, const float *x,

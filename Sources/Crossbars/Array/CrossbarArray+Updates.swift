@@ -2,48 +2,173 @@ import CKernels
 import LinearAlgebra
 import NeuralNetworks
 
-extension CrossbarArray {
-  /// Elements of one task of an update; a multiple of 32, so that random numbers fall on whole groups.
-  static let updateBlock = 4096
+/// Vectors of an in-array update under way.
+struct VectorPairs {
+  var x: UnsafePointer<Float>!
+  var ldx = 0
+  var dy: UnsafePointer<Float>!
+  var lddy = 0
+  var rows = 0
+  var first = 0
+}
 
-  public var updatesInArray: Bool { parameters.update == .outerProduct }
+extension CrossbarArray {
+  public var updatesInArray: Bool { parameters.update.mode.isInArray }
+  public var updatesPerVector: Bool { parameters.update.mode == .perSample }
+
+  /// Pulses for a change of one unit of weight: one pulse to every device of a slice, push-pull, changes it by
+  /// 2·S·c·pulseStep where the step is the nominal one. In-array updates know one slice only.
+  private var pulsesPerWeight: Float {
+    Float(1 / (2 * Double(weightRange) * slices[0].share * parameters.device.pulseStep))
+  }
+
+  private var slots: Int32 { parameters.update.pulses == .trains ? Int32(parameters.update.trainLength) : 0 }
+
+  /// Random numbers of a plane's devices for what `purpose` says; lane 0 belongs to the array.
+  private func stream(_ purpose: RandomPurpose, index: UInt64, plane: Int?) -> RandomStream {
+    let s = purpose.stream(seed: seed, owner: owner, index: index)
+    return RandomStream(
+      seed: seed, purpose: s.purpose + UInt32(firstPlane) + UInt32(plane.map { $0 + 1 } ?? 0), index: index)
+  }
+
+  // MARK: In the array
 
   public func outerProduct(_ gradient: UnsafePointer<Float>, rate: Float, step: Int, pool: ThreadPool) {
     updateGradient = gradient
     updateRate = rate
     updateStep = step
-    let blocks = (xPlus.count + Self.updateBlock - 1) / Self.updateBlock
+    reserveScratch(threads: pool.threads)
+    let blocks = (count + Self.updateBlock - 1) / Self.updateBlock
     pool.run(count: blocks, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
       Unmanaged<CrossbarArray>.fromOpaque(context).takeUnretainedValue().updateBlock(item, worker)
     }
+    recompute(pool: pool)
   }
 
   private func updateBlock(_ item: Int, _ worker: Int) {
     let at = item * Self.updateBlock
-    let n = min(Self.updateBlock, xPlus.count - at)
-    let device = parameters.device
-    // One pulse to both devices of a pair changes the weight by 2·S·p at the bound; push-pull shares the change.
-    var pulse = CKPulse(
-      pulseScale: Float(1 / (2 * Double(weightRange) * device.pulseStep)), pulseStep: Float(device.pulseStep),
-      nonlinearity: Float(device.updateNonlinearity), noise: Float(device.updateNoise), weightScale: weightRange)
-    let stream = RandomPurpose.pulseUpdate.stream(seed: seed, owner: owner, index: UInt64(updateStep))
-    counters[worker].pulses += kernels.pulseUpdate(
-      n, &pulse, stream.c, at, updateGradient + at, updateRate, xPlus.base + at, xMinus.base + at)
-    computeEffectiveWeights(at..<at + n)
+    let n = min(Self.updateBlock, count - at)
+    let pulses = workerScratch[worker].base
+    let index = UInt64(updateStep)
+    let total = kernels.pulseCounts(
+      n, updateGradient + at, -updateRate * pulsesPerWeight, stream(.pulseUpdate, index: index, plane: nil).c, at, slots,
+      pulses)
+    // NaN must reach the devices; a block without pulses leaves them alone.
+    guard total != 0 else { return }
+    let planes = slices[0].planes
+    if total > 0 { counters[worker].pulses += UInt64(total) * UInt64(planes.count) }
+    for (p, plane) in planes.enumerated() {
+      plane.applyPulses(
+        at..<at + n, pulses: pulses, sign: p == 0 ? 1 : -1, stream: stream(.pulseUpdate, index: index, plane: p), first: at)
+    }
   }
 
-  public func apply(delta: UnsafePointer<Float>, step: Int, pool: ThreadPool) {
-    let half = 1 / (2 * weightRange)
-    var written = 0
-    let noisy = parameters.device.programmingNoise > 0
-    let noise = noisy ? programmingNoise(index: UInt64(step) + 1) : nil
-    for i in 0..<xPlus.count where delta[i] != 0 {
-      xPlus.base[i] = programmed(xPlus.base[i] + delta[i] * half, noise?.plus[i] ?? 0)
-      xMinus.base[i] = programmed(xMinus.base[i] - delta[i] * half, noise?.minus[i] ?? 0)
-      written += 2
+  public func outerProducts(
+    _ x: UnsafePointer<Float>, _ ldx: Int, _ dy: UnsafePointer<Float>, _ lddy: Int, rows: Int, first: Int, rate: Float,
+    step: Int, pool: ThreadPool
+  ) {
+    updateVectors = VectorPairs(x: x, ldx: ldx, dy: dy, lddy: lddy, rows: rows, first: first)
+    updateRate = rate
+    updateStep = step
+    reserveScratch(threads: pool.threads)
+    pool.run(count: outputs, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
+      Unmanaged<CrossbarArray>.fromOpaque(context).takeUnretainedValue().updateOutput(item, worker)
     }
-    counters[0].programmedDevices += UInt64(written)
-    computeEffectiveWeights(0..<xPlus.count)
+  }
+
+  /// One output's devices take all vectors in order.
+  private func updateOutput(_ output: Int, _ worker: Int) {
+    let v = updateVectors
+    let pulses = workerScratch[worker].base
+    let at = output * inputs
+    // Rows of random numbers begin at whole groups.
+    let position = output * ((inputs + 31) / 32 * 32)
+    let scale = -updateRate * pulsesPerWeight
+    let slots = slots
+    let planes = slices[0].planes
+    var given = 0.0
+    for r in 0..<v.rows {
+      let dy = v.dy[r * v.lddy + output]
+      if dy == 0 { continue }
+      let index = UInt64(updateStep) << 32 | UInt64(v.first + r)
+      let total = kernels.pulseCounts(
+        inputs, v.x + r * v.ldx, dy * scale, stream(.vectorUpdate, index: index, plane: nil).c, position, slots, pulses)
+      if total == 0 { continue }
+      if total > 0 { given += total }
+      for (p, plane) in planes.enumerated() {
+        plane.applyPulses(
+          at..<at + inputs, pulses: pulses, sign: p == 0 ? 1 : -1,
+          stream: stream(.vectorUpdate, index: index, plane: p), first: position)
+      }
+    }
+    counters[worker].pulses += UInt64(given) * UInt64(planes.count)
+  }
+
+  public func finishOuterProducts(pool: ThreadPool) { recompute(pool: pool) }
+
+  /// Recomputes what reads see, a column of tiles at a time on all threads.
+  func recompute(pool: ThreadPool) {
+    reserveScratch(threads: pool.threads)
+    pool.run(count: columnTiles, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
+      Unmanaged<CrossbarArray>.fromOpaque(context).takeUnretainedValue().computeEffectiveWeights(
+        columnTile: item, worker: worker)
+    }
+  }
+
+  // MARK: By programming
+
+  public func apply(delta: UnsafePointer<Float>, step: Int, pool: ThreadPool) {
+    let index = UInt64(step) + 1
+    if let pending {
+      writePending(pending.base, delta, index: index)
+    } else {
+      // Devices of a weight that does not change are left alone.
+      let weights = weights
+      var targets = [Float](repeating: 0, count: count)
+      weights.withUnsafeBufferPointer { w in for e in 0..<count { targets[e] = w[e] + delta[e] } }
+      write(targets, where: { delta[$0] != 0 }, index: index)
+    }
+    recompute(pool: pool)
+  }
+
+  /// Mixed precision: what the sums amount to in whole steps is written, the rest stays.
+  private func writePending(_ sums: UnsafeMutablePointer<Float>, _ delta: UnsafePointer<Float>, index: UInt64) {
+    let n = count
+    guard let slicing = parameters.slicing else {
+      // One step is a pulse; pulses are given blindly.
+      let pulses = Storage(count: n)
+      let perWeight = pulsesPerWeight
+      var given = 0.0
+      for e in 0..<n {
+        sums[e] += delta[e]
+        let k = (sums[e] * perWeight).rounded(.towardZero)
+        pulses.base[e] = k
+        sums[e] -= k / perWeight
+        if k.isFinite { given += Double(abs(k)) }
+      }
+      counters[0].pulses += UInt64(given) * UInt64(planesPerSlice)
+      for (p, plane) in slices[0].planes.enumerated() {
+        plane.applyPulses(
+          0..<n, pulses: pulses.base, sign: p == 0 ? 1 : -1, stream: stream(.pulseUpdate, index: index, plane: p),
+          first: 0)
+      }
+      return
+    }
+    // One step is the least significant one; the weight is read, and the digits that change are programmed.
+    let step = Float(2 * Double(weightRange) / slicing.largest)
+    let weights = weights
+    var targets = [Float](repeating: 0, count: n)
+    var changes = [Bool](repeating: false, count: n)
+    weights.withUnsafeBufferPointer { w in
+      for e in 0..<n {
+        sums[e] += delta[e]
+        let k = (sums[e] / step).rounded(.towardZero)
+        sums[e] -= k * step
+        changes[e] = k != 0
+        targets[e] = w[e] + k * step
+      }
+    }
+    write(targets, where: { changes[$0] }, index: index)
   }
 
   public func program(_ weights: Tensor, pool: ThreadPool) throws {
@@ -56,33 +181,55 @@ extension CrossbarArray {
         "weight [\(bad / inputs), \(bad % inputs)] is \(weights.values[bad]); a device can be programmed to finite weights "
           + "only")
     }
-    let half = 1 / (2 * weightRange)
-    let noise = parameters.device.programmingNoise > 0 ? programmingNoise(index: 0) : nil
-    weights.withUnsafeBufferPointer { w in
-      for i in 0..<w.count {
-        xPlus.base[i] = programmed(0.5 + w[i] * half, noise?.plus[i] ?? 0)
-        xMinus.base[i] = programmed(0.5 - w[i] * half, noise?.minus[i] ?? 0)
-      }
-    }
-    counters[0].programmedDevices += UInt64(2 * weights.count)
+    write(weights.values, where: { _ in true }, index: 0, all: true)
+    pending?.base.update(repeating: 0, count: count)
     refreshedAt = -1
     setFixedRange()
-    computeEffectiveWeights(0..<xPlus.count)
+    computeEffectiveWeights()
   }
 
-  /// The state that programming reaches: the nearest level, plus noise, within the bounds.
-  private func programmed(_ x: Float, _ noise: Float) -> Float {
-    var target = min(1, max(0, x))
-    let steps = parameters.device.levels - 1
-    if steps > 0 { target = (target * Float(steps)).rounded(.toNearestOrEven) / Float(steps) }
-    return min(1, max(0, target + noise))
-  }
-
-  private func programmingNoise(index: UInt64) -> (plus: [Float], minus: [Float]) {
-    let sigma = Float(parameters.device.programmingNoise)
-    let stream = RandomPurpose.programming.stream(seed: seed, owner: owner, index: index)
-    let both = stream.gaussians(2 * xPlus.count).map { $0 * sigma }
-    return (Array(both[..<xPlus.count]), Array(both[xPlus.count...]))
+  /// Programs weights, cut into digits where they are sliced.
+  /// - Parameter all: devices are written even if they are at their target.
+  private func write(_ weights: [Float], where isWritten: (Int) -> Bool, index: UInt64, all: Bool = false) {
+    let n = count
+    let range = Double(weightRange)
+    var targets = [Float](repeating: 0, count: n)
+    var mask = [Bool](repeating: false, count: n)
+    var rest = [Double](repeating: 0, count: parameters.slicing == nil ? 0 : n)
+    if let slicing = parameters.slicing {
+      for e in 0..<n {
+        let u = (Double(weights[e]) / range + 1) / 2 * slicing.largest
+        rest[e] = min(slicing.largest, max(0, u.rounded(.toNearestOrEven)))
+      }
+    }
+    for (k, slice) in slices.enumerated() {
+      if let slicing = parameters.slicing {
+        let unit = Elementary.pow(slicing.base, Double(slicing.count - 1 - k))
+        for e in 0..<n {
+          let digit = (rest[e] / unit).rounded(.down)
+          rest[e] -= digit * unit
+          targets[e] = Float(digit / (slicing.base - 1))
+        }
+      } else {
+        for e in 0..<n { targets[e] = Float((Double(weights[e]) / range + 1) / 2) }
+      }
+      for (p, plane) in slice.planes.enumerated() {
+        if p == 1 { for e in 0..<n { targets[e] = 1 - targets[e] } }
+        let half = parameters.slicing.map { Float(0.5 / ($0.base - 1)) }
+        var written = 0
+        for e in 0..<n {
+          // A digit that is there already, as far as it can be told from its neighbours, is not written again.
+          mask[e] = isWritten(e) && (all || half.map { abs(plane.x.base[e] - targets[e]) >= $0 } ?? true)
+          if mask[e] { written += 1 }
+        }
+        let numbers = stream(.programming, index: index, plane: k * planesPerSlice + p)
+        let done = mask.withUnsafeBufferPointer {
+          plane.program(0..<n, targets: targets, mask: all ? nil : $0.baseAddress, stream: numbers)
+        }
+        counters[0].programmedDevices += UInt64(all ? n : written)
+        counters[0].pulses += UInt64(max(0, done.pulses - (all ? n : written)))
+      }
+    }
   }
 }
 
@@ -99,7 +246,12 @@ public struct CrossbarHardware: Hardware {
 
   public func makeArray(weights: Tensor, name: String, owner: Int, pool: ThreadPool) throws -> any WeightArray {
     do {
-      return try CrossbarArray(weights: weights, parameters: parameters, owner: owner, seed: seed, pool: pool)
+      switch parameters.update.mode {
+      case .tikiTaka, .tikiTaka2:
+        return try TikiTakaArray(weights: weights, parameters: parameters, owner: owner, seed: seed, pool: pool)
+      default:
+        return try CrossbarArray(weights: weights, parameters: parameters, owner: owner, seed: seed, pool: pool)
+      }
     } catch let
       error as CircuitError
     { throw ModelError("layer \(name): \(error.description)") }

@@ -6,6 +6,7 @@ public struct ConvertersConfiguration: Configurable {
   public var converters = Converters()
   public var percentile = 0.9999
   public var automatic = true
+  public var inputPercentile = 0.999
   public var adcCurrent = 0.0
 
   enum Range: Equatable, Sendable {
@@ -22,6 +23,12 @@ public struct ConvertersConfiguration: Configurable {
     }
   }
 
+  /// As `converters.dacRange`, without the percentile, which is a key of its own.
+  var dacRange: Converters.InputRange {
+    get { if case .automatic = converters.dacRange { .automatic(percentile: 0) } else { converters.dacRange } }
+    set { converters.dacRange = newValue }
+  }
+
   public init() {}
   public static let documentation = "Converters at the edges of each array."
 
@@ -35,11 +42,15 @@ public struct ConvertersConfiguration: Configurable {
     Field(
       "adcBits", \.converters.adcBits, bits(), "Resolution of the outputs, sign included; \"none\" for no rounding."),
     Field(
-      "dacRange", \.converters.dacRange,
+      "dacRange", \.dacRange,
       .either(
-        .word("vector", .vector),
+        .word("vector", .vector), .word("auto", .automatic(percentile: 0)),
         .form(.number(.above(0)), Converters.InputRange.fixed) { if case .fixed(let v) = $0 { v } else { nil } }),
-      "Full scale of the inputs: each vector's own maximum, or a number in units of the activation."),
+      "Full scale of the inputs: each vector's own maximum, calibrated per layer and direction, or a number in units of "
+        + "the activation."),
+    Field(
+      "dacPercentile", \.inputPercentile, .number(.above(0.5, through: 1)),
+      "Share of a calibrating batch's inputs that \"auto\" keeps within range."),
     Field(
       "adcRange", \.adcRange,
       .either(
@@ -54,9 +65,20 @@ public struct ConvertersConfiguration: Configurable {
     Field(
       "readVoltage", \.converters.readVoltage, .number(.above(0, through: 10), unit: "volt", usual: 0.01...1),
       "Voltage of a full-scale input."),
+    Field(
+      "streamBits", \.converters.streamBits,
+      .either(.word("none", 0), .form(.integer(1...15, unit: "bit"), { $0 }) { $0 == 0 ? nil : $0 }),
+      "Bits of an input applied at a time, each read converted and added digitally; \"none\" for all at once."),
+    Field(
+      "adcNoise", \.converters.adcNoise, .number(0...1000, unit: "LSB"),
+      "Noise of an ADC, standard deviation referred to its input, in steps."),
+    Field(
+      "boundManagement", \.converters.boundManagement, .integer(0...16),
+      "How often a vector is read again with halved inputs while some ADC clips."),
   ]
 
   public mutating func check(_ report: inout Report) {
+    if case .automatic = converters.dacRange { converters.dacRange = .automatic(percentile: inputPercentile) }
     converters.adcRange = automatic ? .automatic(percentile: percentile) : .fixed(adcCurrent)
   }
 }

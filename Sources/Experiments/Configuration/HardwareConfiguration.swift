@@ -4,17 +4,39 @@ import NeuralNetworks
 /// The hardware a model's products run on, as a configuration describes it. New hardware is one new conformance and one
 /// line in `hardwareVariants`.
 public protocol HardwareConfiguration: Configurable {
-  /// - Parameter seed: of the run; keys what happens in time (update and programming noise).
-  func hardware(seed: UInt64) -> any Hardware
+  /// - Parameters:
+  ///   - seed: of the run; keys what happens in time (update and programming noise).
+  ///   - resolve: makes a path of the configuration one of the process.
+  /// - Throws: `InputProblem` when a file that the hardware is made from cannot be used.
+  func hardware(seed: UInt64, resolve: (String) -> String) throws -> any Hardware
+  /// Looks before anything runs into the files for an array of these sizes.
+  /// - Throws: as `hardware(seed:resolve:)`.
+  func checkInputs(outputs: Int, inputs: Int, resolve: (String) -> String) throws
   /// Hardware of some layers by name or glob, laid over this one.
   var layers: [String: JSON] { get }
   /// Whether weights learn in the array, without a digital optimizer's state.
   var updatesInArray: Bool { get }
+  /// Whether its arrays are devices: no two chips are alike, and they age.
+  var hasDevices: Bool { get }
+  /// The same design made once more: other device variation, faults and programming noise.
+  ///
+  /// - Parameters:
+  ///   - number: of the chip; 0 is this one.
+  ///   - array: what the first chip holds a layer's weights in; whatever was fixed when that was made stays.
+  func chip(_ number: Int, like array: any WeightArray) -> any HardwareConfiguration
 }
 
 extension HardwareConfiguration {
   public var layers: [String: JSON] { [:] }
   public var updatesInArray: Bool { false }
+  public var hasDevices: Bool { false }
+  public func chip(_ number: Int, like array: any WeightArray) -> any HardwareConfiguration { self }
+
+  /// Whether any layer of a model is on devices.
+  func hasDevices(inLayers names: [String]) -> Bool {
+    names.contains { (try? configuration(forLayer: $0).hasDevices) ?? false }
+  }
+  public func checkInputs(outputs: Int, inputs: Int, resolve: (String) -> String) throws {}
 
   /// The hardware of one layer: this one, or what the first glob that fits the layer's name lays over it.
   ///
@@ -24,7 +46,7 @@ extension HardwareConfiguration {
     var holder = HardwareHolder()
     holder.hardware = self
     var whole = holder.resolved
-    if let base = whole["hardware"] { whole.set("hardware", base.merging(patch)) }
+    if let base = whole["hardware"] { whole.set("hardware", base.merging(patch, presetsStartOver: true)) }
     return try HardwareHolder.decode(whole).get().hardware
   }
 }
@@ -56,12 +78,34 @@ private struct HardwareHolder: Configurable {
   ]
 }
 
-/// Ideal products in memory.
+/// A file named by a key of the configuration that cannot be used.
+struct InputProblem: Error, CustomStringConvertible {
+  /// From the object at hand, joined by dots.
+  var key: String
+  var description: String
+}
+
+/// Ideal products in memory; with noise on the weights in training, to prepare them for devices.
 public struct DigitalConfiguration: HardwareConfiguration {
+  public var weightNoise: Float = 0
+  public var weightClip: Float?
+
   public init() {}
-  public static let documentation = "Ideal products: one GEMM on OpenBLAS."
-  public static let fields: [Field<DigitalConfiguration>] = []
-  public func hardware(seed: UInt64) -> any Hardware { DigitalHardware() }
+  public static let documentation = "Ideal products: one GEMM on OpenBLAS. weightNoise: hardware-aware training."
+  public static let fields: [Field<DigitalConfiguration>] = [
+    Field(
+      "weightNoise", \.weightNoise, .number(0...10, usual: 0.005...0.3),
+      "Gaussian noise on the weights that training reads, redrawn each step: σ relative to the layer's largest weight."),
+    Field(
+      "weightClip", \.weightClip, .optional(.number(.above(0, through: 100), usual: 1...5)),
+      "Weights are cut after each update at so many standard deviations of the layer's weights; not at all if left out."
+    ),
+  ]
+
+  public func hardware(seed: UInt64, resolve: (String) -> String) -> any Hardware {
+    weightNoise == 0 && weightClip == nil
+      ? DigitalHardware() : NoisyDigitalHardware(noise: weightNoise, clip: weightClip, seed: seed)
+  }
 }
 
 /// Whether a name fits a pattern in which `*` stands for any run of characters.

@@ -225,6 +225,7 @@ private struct Preflight {
   private mutating func checkLayers(of name: String) {
     guard let network = networks[name], let (configuration, at) = hardware[name] else { return }
     let names = network.weights.map(\.node.name)
+    checkFiles(of: configuration, name, at: at) { configuration.pattern(forLayer: $0) == nil }
     for pattern in configuration.layers.keys.sorted() {
       let path = "\(at).layers.\(pattern.contains(".") ? "\"\(pattern)\"" : pattern)"
       guard names.contains(where: { globMatches(pattern, $0) }) else {
@@ -232,10 +233,34 @@ private struct Preflight {
         continue
       }
       guard let one = names.first(where: { configuration.pattern(forLayer: $0) == pattern }) else { continue }
-      do { _ = try configuration.configuration(forLayer: one) } catch let found as Diagnostics {
+      do {
+        let own = try configuration.configuration(forLayer: one)
+        checkFiles(of: own, name, at: path) { configuration.pattern(forLayer: $0) == pattern }
+      } catch let found as Diagnostics {
         for d in found.errors { refuse(d.message, at: path, hint: d.hint) }
       } catch { refuse("\(error)", at: path) }
     }
+  }
+
+  /// Files that the hardware of some layers is made from.
+  private mutating func checkFiles(
+    of configuration: any HardwareConfiguration, _ name: String, at path: String, for isMeant: (String) -> Bool
+  ) {
+    guard let network = networks[name] else { return }
+    let layers = network.weights.filter { isMeant($0.node.name) }
+    if layers.isEmpty { return }
+    do {
+      for layer in layers {
+        let array = layer.weights.arrays[0]
+        do {
+          try configuration.checkInputs(outputs: array.outputs, inputs: array.inputs, resolve: loaded.resolve)
+        } catch let problem as InputProblem where layers.count > 1 && problem.key.hasSuffix("map") {
+          throw InputProblem(key: problem.key, description: "layer \(layer.node.name): \(problem.description)")
+        }
+      }
+    } catch let problem as InputProblem {
+      refuse(problem.description, at: "\(path).\(problem.key)")
+    } catch { refuse("\(error)", at: path) }
   }
 
   // MARK: Stages
@@ -257,6 +282,7 @@ private struct Preflight {
       }
     }
     if let train = body as? TrainStage { checkOptimizer(train, targets, at: path) }
+    if let evaluate = body as? EvaluateStage { checkDevices(evaluate, targets, at: path) }
     guard body.needsData, let data = facts(of: stage) else { return }
     for target in targets {
       guard let network = networks[target] else { continue }
@@ -292,6 +318,31 @@ private struct Preflight {
         TrainStage.sentence(stateful.what, model: target, layer: layer), at: "\(path).optimizer.\(stateful.key)",
         hint: TrainStage.arrayHint)
     }
+  }
+
+  /// Chips and ages are for hardware of devices.
+  private mutating func checkDevices(_ evaluate: EvaluateStage, _ targets: [String], at path: String) {
+    guard let (key, reason) = evaluate.deviceKey else { return }
+    for target in targets {
+      let parts = members(of: target)
+      let known = parts.filter { networks[$0] != nil && hardware[$0] != nil }
+      guard known.count == parts.count else { continue }
+      let isOnDevices = known.contains { part in
+        guard let network = networks[part], let (configuration, _) = hardware[part] else { return false }
+        return configuration.hasDevices(inLayers: network.weights.map(\.node.name))
+      }
+      if !isOnDevices {
+        refuse(
+          "model \(target) is on digital hardware, \(reason)", at: "\(path).\(key)",
+          hint: "write it to crossbars first with a map stage, or name with \"models\" those that are on crossbars")
+      }
+    }
+  }
+
+  /// The model itself, or all that an ensemble is made of.
+  private func members(of name: String) -> [String] {
+    let members = experiment.models.first { $0.key == name }?.value.ensemble ?? []
+    return members.isEmpty ? [name] : members.flatMap { self.members(of: $0) }
   }
 
   private mutating func checkMemory(_ stage: any MeasuringStage, _ network: Model, _ data: DataFacts, at path: String) {

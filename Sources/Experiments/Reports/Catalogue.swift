@@ -12,7 +12,8 @@ public enum Catalogue: String, CaseIterable, Sendable {
     var table = TextTable(header: [singular, "what it is"])
     table.leftColumns = [0, 1]
     table.rows = entries.map { [$0.name, $0.summary] }
-    return table.text() + (titled ? "\n" : "")
+    let problems = self == .devices ? DevicePresets.shipped.problems.map { "\n" + $0 }.joined() : ""
+    return table.text() + problems + (titled ? "\n" : "")
   }
 
   var singular: String { self == .hardware ? "hardware" : String(rawValue.dropLast()) }
@@ -22,13 +23,9 @@ public enum Catalogue: String, CaseIterable, Sendable {
     case .models: Architecture.all.map { ($0.name, $0.summary) }
     case .datasets: DatasetRegistry.all.map { ($0.name, $0.description) }
     case .devices:
-      DeviceConfiguration.presets.map { p in
-        let d = p.defaults.device
-        return (
-          p.title,
-          "R_on \(brief(d.onResistance)) Ω, R_off \(brief(d.offResistance)) Ω, step \(brief(d.pulseStep)), "
-            + "ν \(brief(d.updateNonlinearity)), noise \(brief(d.updateNoise))"
-        )
+      DevicePresets.shipped.presets.map { p in
+        let d = p.file.device.device
+        return (p.name, "\(p.file.summary); R_on \(brief(d.onResistance)) Ω, R_off \(brief(d.offResistance)) Ω")
       }
     case .hardware: hardwareVariants().map { ($0.title, $0.documentation) }
     case .stages: stageVariants().map { ($0.title, $0.documentation) }
@@ -55,6 +52,7 @@ public enum Description {
       guard c.architecture == name else { throw RunError("--set changes options of \(name), not which network it is") }
       return "\(a.name): \(a.summary)\n\n" + layers(of: try c.make(input: a.usualInput, classes: a.usualClasses))
     }
+    if name == "device" { return DeviceReport.keys }
     if let d = DatasetRegistry.find(name) {
       return """
         \(d.name): \(d.description)
@@ -68,7 +66,10 @@ public enum Description {
     }
     // One name may stand for several things (a linear layer, a linear device).
     let found = [Catalogue.stages, .hardware, .layers, .devices].compactMap { kind in
-      kind.entries.first { $0.name == name }.map { "\(kind.singular) \($0.name): \($0.summary)" + keys(of: name, kind) }
+      kind.entries.first { $0.name == name }.map {
+        (kind == .devices ? DeviceReport.text(name) : nil)
+          ?? "\(kind.singular) \($0.name): \($0.summary)" + keys(of: name, kind)
+      }
     }
     if !found.isEmpty {
       guard options.isEmpty else { throw RunError("--set changes the options of a model; \(name) is none") }
@@ -81,19 +82,22 @@ public enum Description {
         + (hint.hasPrefix("did") ? "; \(hint)" : "; `simengine list` shows all names, and a file ends in .json"))
   }
 
-  private static func keys(of name: String, _ kind: Catalogue) -> String {
+  static func keys(of name: String, _ kind: Catalogue) -> String {
     let entries: [KeyDescription]
     switch kind {
     case .stages: entries = stageVariants().first { $0.title == name }?.keys ?? []
     case .hardware: entries = hardwareVariants().first { $0.title == name }?.keys ?? []
     case .layers: entries = layerVariants().first { $0.title == name }?.keys ?? []
-    default: entries = DeviceConfiguration.keys(ofPreset: name)
+    default: entries = []
     }
-    guard !entries.isEmpty else { return "" }
+    return entries.isEmpty ? "" : "\n\n" + keyTable(entries)
+  }
+
+  static func keyTable(_ entries: [KeyDescription]) -> String {
     var table = TextTable(header: ["key", "value", "default", "meaning"])
     table.leftColumns = [0, 1, 2, 3]
     table.rows = entries.map { [$0.name, $0.value, $0.defaultValue, $0.documentation] }
-    return "\n\n" + table.text()
+    return table.text()
   }
 
   private static func models(ofConfiguration path: String, options: [String]) throws -> String {
