@@ -47,7 +47,7 @@ public struct Activity: Equatable, Sendable {
   public var boundRepeats: UInt64 = 0
   /// Devices that a read drove, over all reads: vectors × streams × devices.
   public var cellReads: UInt64 = 0
-  /// Converted sums added digitally: tiles, slices and streams of an output.
+  /// Converted sums added digitally, over tiles, slices and streams.
   public var shiftAdds: UInt64 = 0
   /// Write pulses over all devices by in-array updates; devices written by programming.
   public var pulses: UInt64 = 0

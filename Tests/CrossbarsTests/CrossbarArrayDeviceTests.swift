@@ -194,7 +194,7 @@ struct CrossbarArrayDeviceTests {
   static let refused: [(CrossbarParameters, String)] = [
     (
       Crossbar.parameters(circuit: CircuitParameters(wireResistance: -1)),
-      "wireResistance is -1.0 ohm; expected 0 (an ideal conductor) or a number from 1e-150 to 1e+150"
+      "wireResistance is -1.0 ohm; expected 0 (an ideal conductor), a number from 1e-150 to 1e+150, or infinity (a break)"
     ),
     (
       Crossbar.parameters(device: Device(onResistance: 1e6, offResistance: 1e5)),

@@ -82,8 +82,8 @@ struct CrossbarArrayMethodTests {
       try array.prepare(step: 10, workers: 2, pool: pool)
       let a = array.circuitAccuracy
       #expect(a.checks == 1 && a.solutions == (solves ? 2 : 1))
-      // One tile of six stands for all.
-      #expect(a.rms > 0.2 * error && a.rms < 5 * error, "\(a) \(error)")
+      // One tile of six stands for all; those at the edge are smaller and have less of an error.
+      #expect(a.rms > 0.01 * error && a.rms < 5 * error, "\(a) \(error)")
       #expect(try (Self.error(array) < 1e-6) == solves)
     }
     let closed = try Self.array(.closedForm)
@@ -166,7 +166,8 @@ struct CrossbarArrayMappingTests {
 
   @Test("streams and slices meet a fine ADC's sums; the counters count every conversion", arguments: [1, 3])
   func streams(bits: Int) throws {
-    var p = Crossbar.parameters(converters: Converters(dacBits: 8, adcBits: 16), update: .programmed)
+    var p = Crossbar.parameters(
+      converters: Converters(dacBits: 8, adcBits: 16, adcRange: .automatic(percentile: 1)), update: .programmed)
     p.slicing = WeightSlicing(bits: 4, count: 2)
     let whole = try Crossbar.array(p)
     p.converters.streamBits = bits
@@ -188,7 +189,7 @@ struct CrossbarArrayMappingTests {
     let managed = try Crossbar.array(Crossbar.parameters(converters: converters))
     let x = Crossbar.gaussians(9 * Crossbar.inputs, seed: 3)
     let exact = product(x, clipped.weights.values.map { Double($0) }, Crossbar.outputs, Crossbar.inputs, .forward)
-    #expect(difference(clipped.read(x), exact) > 0.3)
+    #expect(difference(clipped.read(x), exact) > 0.2)
     #expect(difference(managed.read(x), exact) < 0.01)
     #expect(managed.activity.boundRepeats > 0 && clipped.activity.boundRepeats == 0)
   }

@@ -244,7 +244,8 @@ extension CrossbarArray {
       counter.pointee.dacConversions += UInt64(rows * from * ((to + across - 1) / across) * converters.streams)
     }
     if adcLevels > 0 { counter.pointee.adcConversions += UInt64(rows * to * strips * reads) }
-    counter.pointee.shiftAdds += UInt64(rows * to * (strips * reads - 1))
+    // Every converted sum is added to those of other tiles, slices and streams.
+    if adcLevels > 0 { counter.pointee.shiftAdds += UInt64(rows * to * strips * reads) }
   }
 
   private func pack(
