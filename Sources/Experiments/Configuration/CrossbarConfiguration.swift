@@ -76,6 +76,20 @@ public struct CrossbarConfiguration: HardwareConfiguration {
   }
 
   public func checkInputs(outputs: Int, inputs: Int, resolve: (String) -> String) throws {
+    // The arrays of a network hold effective matrices.
+    if circuit.cell != .linear {
+      throw InputProblem(
+        key: "circuit.cell",
+        description:
+          "\"\(circuit.cell.name)\" cells have no effective matrix for a network to run on; they are for the "
+          + "circuit stage")
+    }
+    for (key, value) in [
+      ("wireResistance", circuit.wireResistance), ("driverResistance", circuit.driverResistance),
+      ("senseResistance", circuit.senseResistance),
+    ] where value == .infinity {
+      throw InputProblem(key: "circuit.\(key)", description: "is infinite: no current would leave the arrays")
+    }
     let map = try device.loaded(resolve: resolve).faults.map
     do { _ = try map?.plane(0, outputs: outputs, inputs: inputs) } catch {
       throw InputProblem(key: "device.faults.map", description: "\(error)")

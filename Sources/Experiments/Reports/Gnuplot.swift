@@ -66,7 +66,7 @@ enum Gnuplot {
     return nil
   }
 
-  private static func quoted(_ text: String) -> String {
+  static func quoted(_ text: String) -> String {
     "\"" + text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"") + "\""
   }
 
@@ -113,13 +113,13 @@ enum Gnuplot {
     return s + "plot " + plots.joined(separator: ", \\\n     ") + "\n"
   }
 
-  private struct Problem: Error {
+  struct Problem: Error {
     let sentence: String
   }
 
   /// The script is named, not piped in: a gnuplot that ends before it has read its input makes swift-subprocess 1.0
   /// trap ("FileDescriptor was not closed").
-  private static func svg(ofScript path: String) -> Result<[UInt8], Problem> {
+  static func svg(ofScript path: String) -> Result<[UInt8], Problem> {
     let box = Box()
     let done = DispatchSemaphore(value: 0)
     // The engine is synchronous; the one child process is awaited here.
