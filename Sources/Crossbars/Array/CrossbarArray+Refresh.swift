@@ -128,6 +128,17 @@ extension CrossbarArray {
     }
   }
 
+  /// Weights are held by pairs of devices on arrays of their own.
+  public var isPaired: Bool { planesPerSlice == 2 }
+
+  /// The conductances of a tile as its circuit has them, a dummy line last: siemens, [word lines, bit lines].
+  ///
+  /// - Precondition: the array has the slice and the tile, and a minus array if that is asked for.
+  public func conductance(slice: Int, isMinus: Bool, tileRow: Int, tileColumn: Int) -> Matrix {
+    precondition(tileRow < rowTiles && tileColumn < columnTiles && (isPaired || !isMinus))
+    return conductances(slice: slice, plane: isMinus ? 1 : 0, tile: tileColumn * rowTiles + tileRow)
+  }
+
   /// The conductances of a tile as the circuit sees it, siemens, [word lines, bit lines], a dummy line last.
   func conductances(slice k: Int, plane: Int, tile: Int) -> Matrix {
     let (o, i) = grid.tile(tile)

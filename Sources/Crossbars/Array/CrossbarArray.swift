@@ -105,6 +105,8 @@ public final class CrossbarArray: AgeingArray {
   public var columnTiles: Int { grid.columnTiles }
   var count: Int { grid.outputs * grid.inputs }
   var planesPerSlice: Int { parameters.mapping == .differential ? 2 : 1 }
+  /// Digits of a weight.
+  public var sliceCount: Int { slices.count }
   /// Planes of devices: each is an array of tiles.
   public var planes: Int { slices.count * planesPerSlice }
   /// Devices, those of dummy lines included.
