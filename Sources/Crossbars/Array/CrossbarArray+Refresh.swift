@@ -54,7 +54,8 @@ extension CrossbarArray {
     let method = parameters.method
     if parameters.hasIdealCircuit { return computeEffectiveWeights() }
     while workspaces.count < pool.threads {
-      workspaces.append(CircuitWorkspace(rows: parameters.rows, columns: parameters.columns))
+      workspaces.append(
+        CircuitWorkspace(rows: min(parameters.rows, inputs), columns: min(parameters.columns, outputs)))
     }
     if isFirst || !method.isAdaptive {
       if method == .closedForm {

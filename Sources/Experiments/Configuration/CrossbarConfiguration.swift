@@ -90,6 +90,18 @@ public struct CrossbarConfiguration: HardwareConfiguration {
     ] where value == .infinity {
       throw InputProblem(key: "circuit.\(key)", description: "is infinite: no current would leave the arrays")
     }
+    if circuit.method != .ideal && !circuit.parameters.isIdeal {
+      let (m, n) = (min(rows, inputs), min(columns, outputs))
+      let wanted = Double(m * n) * CircuitWorkspace.bytesPerCell * Double(Machine.cores)
+      if wanted > Machine.memory {
+        throw InputProblem(
+          key: m >= n ? "rows" : "columns",
+          description:
+            "a tile of \(m) × \(n) cells wants \(inWords((wanted / 1e9).rounded())) GB to be solved on \(Machine.cores) threads, "
+            + "more than the machine's \(inWords((Machine.memory / 1e9).rounded())) GB; take smaller tiles, or the method "
+            + "\"ideal\"")
+      }
+    }
     let map = try device.loaded(resolve: resolve).faults.map
     do { _ = try map?.plane(0, outputs: outputs, inputs: inputs) } catch {
       throw InputProblem(key: "device.faults.map", description: "\(error)")
