@@ -294,6 +294,7 @@ extension CrossbarArray {
 
   /// Recomputes the effective weights of everything from the devices and the corrections.
   func computeEffectiveWeights() {
+    noiseIsCurrent = false
     for tile in 0..<columnTiles { computeEffectiveWeights(columnTile: tile, worker: 0) }
   }
 

@@ -33,6 +33,8 @@ public final class CrossbarArray: AgeingArray {
   var refreshedAt = -1
   /// Full scales of the DACs, forward and backward, where they are calibrated; 0 until then.
   var inputRanges: (forward: Float, backward: Float) = (0, 0)
+  /// The variances of read noise are those of the devices as they are.
+  var noiseIsCurrent = false
   /// What to go back to from an age.
   var fresh: FreshCircuit?
   /// How well the circuit's method kept to the exact solution.
