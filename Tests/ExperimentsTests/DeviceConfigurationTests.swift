@@ -349,16 +349,43 @@ struct DeviceConfigurationTests {
 
   // MARK: Reports
 
+  @Test("the page on devices knows every preset, family and key, and no other preset")
+  func documentation() throws {
+    let page = try String(contentsOfFile: "\(Bench.package)/Documentation/devices.md", encoding: .utf8)
+    let names = DevicePresets.shipped.presets.map(\.name)
+    for name in names { #expect(page.contains("| `\(name)` |"), "\(name)") }
+    for family in stepFamilies() {
+      #expect(page.contains("| `\(family.title)`"), "\(family.title)")
+      for key in family.keys { #expect(page.contains("`\(key.name)`"), "\(key.name)") }
+    }
+    for key in DeviceConfiguration.keys { #expect(page.contains("`\(key.name)"), "\(key.name)") }
+    for (object, keys) in [
+      ("readNoise", ReadNoiseConfiguration.keys), ("faults", FaultsConfiguration.keys),
+      ("drift", DriftConfiguration.keys), ("retention", RetentionConfiguration.keys),
+    ] {
+      for key in keys {
+        #expect(page.contains("\(object).\(key.name)") || page.contains("`.\(key.name)`"), "\(key.name)")
+      }
+    }
+    let rows = page.components(separatedBy: "## Shipped devices")[1].split(separator: "\n").filter {
+      $0.hasPrefix("| `")
+    }
+    #expect(rows.count == names.count)
+  }
+
   @Test("a figure of the pulse response is drawn; what is no device, or no .svg, is refused")
   func figure() throws {
-    let path = "\(lab.folder)/pcm.svg"
-    try DeviceReport.draw("pcm", to: path)
-    #expect(try String(contentsOfFile: path, encoding: .utf8).contains("Pulse response of pcm"))
-    #expect(throws: RunError.self) { try DeviceReport.draw("lenet5", to: path) }
-    #expect(throws: RunError.self) { try DeviceReport.draw("pcm", to: "\(lab.folder)/pcm.png") }
+    let drawn = try Engine.run(["describe", "pcm", "--figure", "pcm.svg"], in: lab.folder)
+    #expect(drawn.status == 0, "\(drawn.errors)")
+    let svg = try String(contentsOfFile: "\(lab.folder)/pcm.svg", encoding: .utf8)
+    #expect(svg.contains("Pulse response of pcm") && svg.contains("conductance"))
+    for arguments in [["describe", "lenet5", "--figure", "x.svg"], ["describe", "pcm", "--figure", "x.png"]] {
+      let outcome = try Engine.run(arguments, in: lab.folder)
+      #expect(outcome.status == 2 && outcome.errors.contains(arguments[1] == "pcm" ? "x.png" : "only devices"))
+    }
     // The law alone reaches the top and comes back.
-    let drawn = DeviceReport.figure(Device(pulseStep: 0.01), name: "f", title: "t").lines[0].points
-    #expect(abs(drawn.map(\.y).max()! - 10) < 0.2 && abs(drawn.first!.y - 1) < 1e-3 && abs(drawn.last!.y - 1) < 1e-3)
+    let line = DeviceReport.figure(Device(pulseStep: 0.01), name: "f", title: "t").lines[0].points
+    #expect(abs(line.map(\.y).max()! - 10) < 0.2 && abs(line.first!.y - 1) < 1e-3 && abs(line.last!.y - 1) < 1e-3)
   }
 
   @Test("presets of one's own lie in a data folder, before the shipped ones; a broken one is told")
