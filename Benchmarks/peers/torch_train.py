@@ -130,7 +130,7 @@ def main():
     def answer(**what):
         print(json.dumps(what), flush=True)
 
-    answer(ready=True, torch=torch.__version__, threads=options.threads,
+    answer(ready=True, peer=f"PyTorch {torch.__version__}", threads=options.threads,
            capability=torch.backends.cpu.get_cpu_capability(), optimizer=options.optimizer, compiled=options.compile)
     for line in sys.stdin:
         words = line.split()

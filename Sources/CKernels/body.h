@@ -1,5 +1,7 @@
 // One body of every kernel: included once per instruction set by kernels.c, which defines NAME and ATTRIBUTES.
 
+typedef int32_t NAME(Mask) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
 #include "products.h"
 #include "winograd.h"
 
@@ -206,7 +208,6 @@ ATTRIBUTES static void NAME(reluBackward)(size_t n, const float *y, const float 
   }
 }
 
-typedef int32_t NAME(Mask) __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef uint8_t NAME(Bytes) __attribute__((vector_size(LANES), aligned(1), may_alias));
 
 // The window of 2 × 2, LANES channels at a time. What is written past a pixel's channels is overwritten by the next
@@ -533,17 +534,12 @@ ATTRIBUTES INLINE void NAME(applyPulsesOf)(const int form, const int varied, siz
   size_t have = 0;
   for (size_t i = 0; i < n || have > 0; i += 32) {
     if (i < n) {
-      const size_t m = n - i < 32 ? n - i : 32;
-      float any = 0;
-      if (m == 32)
-        for (int j = 0; j < 32; j++) any += __builtin_fabsf(pulses[i + j]);
-      else
-        for (size_t j = 0; j < m; j++) any += __builtin_fabsf(pulses[i + j]);
-      if (any == 0 && i + 32 < n) continue;  // not where a count is not a number
-      for (size_t j = 0; j < m; j++) {
-        at[have] = (uint32_t)(i + j);
-        k[have] = pulses[i + j];
-        have += pulses[i + j] != 0;
+      // Also counts that are not numbers.
+      uint32_t some = NAME(nonzero)(pulses + i, n - i);
+      for (; some; some &= some - 1) {
+        const uint32_t j = (uint32_t)__builtin_ctz(some);
+        at[have] = (uint32_t)i + j;
+        k[have++] = pulses[i + j];
       }
     }
     // The last ones may be fewer.
@@ -655,6 +651,7 @@ static const CKernels NAME(table) = {
     NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(applyPulses), NAME(lineSums),
     NAME(effectiveWeights), NAME(pulseCounts), NAME(streamDigits), NAME(addNoise),
     NAME(moments), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), NAME(multiplyPanels),
+    NAME(multiplyConverted),
     NAME(multiplySmall), NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
     NAME(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
 };

@@ -1,78 +1,93 @@
 // Passes over the cells of crossbar arrays: included by body.h, once per instruction set.
 
-// The inclusive prefix sum of a vector's lanes.
-ATTRIBUTES INLINE NAME(Vector) NAME(prefixSum)(NAME(Vector) v) {
-  const NAME(Vector) zero = {0};
-  v += __builtin_shufflevector(zero, v, 0, 8, 9, 10, 11, 12, 13, 14);
-  v += __builtin_shufflevector(zero, v, 0, 0, 8, 9, 10, 11, 12, 13);
-  v += __builtin_shufflevector(zero, v, 0, 0, 0, 0, 8, 9, 10, 11);
-  return v;
+// Rows become columns.
+ATTRIBUTES INLINE void NAME(transpose)(NAME(Vector) *r) {
+  NAME(Vector) s[8], t[8];
+  UNROLL for (int i = 0; i < 8; i += 2) {
+    s[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    s[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+  }
+  UNROLL for (int i = 0; i < 8; i += 4)
+    UNROLL for (int h = 0; h < 2; h++) {
+      t[i + 2 * h] = __builtin_shufflevector(s[i + h], s[i + h + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      t[i + 2 * h + 1] = __builtin_shufflevector(s[i + h], s[i + h + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  UNROLL for (int i = 0; i < 4; i++) {
+    r[i] = __builtin_shufflevector(t[i], t[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    r[i + 4] = __builtin_shufflevector(t[i], t[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
 }
 
-// The closed form of a tile by line sums, times a stored correction C:
+// The closed form of a tile by line sums:
 //
-//   w (+)= gain · g·C / (1 + A + B),   g = (x + floor)·factor, in units of G_max − G_min
+//   w (+)= gain · g / (1 + A + B),   g = (x + floor)·factor, in units of G_max − G_min
 //   A = Σ along the word line, from the driver to the cell, of (segment resistance × all g beyond the segment)
 //   B = Σ along the bit line, from the cell to the sense node, of (segment resistance × all g before the segment)
 //
-// Null factors and corrections mean 1. scratch holds 2·bitLines + 3 rows of wordLines rounded up to eight.
-ATTRIBUTES static void NAME(lineSums)(const CKTile *t, const float *x, const float *factor, const float *correction,
-                                      float *w, float *scratch) {
+// Null factors mean 1. scratch holds wordLines rounded up to eight × (2·bitLines rounded up to eight + 3) floats, and
+// bitLines rounded up to eight.
+//
+// With L the sum of g down a bit line up to and with a cell and Q = ΣL, B = sense·L_m + wire·(Q_m − Q + L). Eight bit lines
+// go side by side, so that these sums need no lane of their own vector.
+ATTRIBUTES static void NAME(lineSums)(const CKTile *t, const float *x, const float *factor, float *w, float *scratch) {
   typedef NAME(Vector) V;
   const int m = t->wordLines, n = t->bitLines, whole = m / LANES * LANES, padded = (m + LANES - 1) / LANES * LANES;
+  const int paddedLines = (n + 7) / 8 * 8;
   const size_t ld = t->ld;
   const float wire = t->wire;
-  float *total = scratch, *before = total + padded, *drop = before + padded, *g = drop + padded,
-        *b = g + (size_t)n * padded;
-  const V ramp = {1, 2, 3, 4, 5, 6, 7, 8};
+  float *total = scratch, *before = total + padded, *drop = before + padded, *constant = drop + padded,
+        *g = constant + paddedLines, *b = g + (size_t)paddedLines * padded;
   memset(total, 0, (size_t)padded * sizeof *total);
-  for (int j = 0; j < n; j++) {
-    const float *xj = x + j * ld, *fj = factor ? factor + j * ld : 0;
-    float *gj = g + (size_t)j * padded, *bj = b + (size_t)j * padded;
-    float lines = 0, sums = 0;
+  for (int j = 0; j < n; j += 8) {
+    V lines = {0}, sums = {0};
     for (int i = 0; i < padded; i += LANES) {
-      V v;
-      if (i < whole) {
-        v = *(const V *)(xj + i) + t->floor;
-        if (fj) v *= *(const V *)(fj + i);
-      } else {
-        v = NAME(part)(xj + i, m - i);
-        for (int l = 0; l < LANES; l++) v[l] = i + l < m ? (v[l] + t->floor) * (fj ? fj[i + l] : 1.f) : 0.f;
+      V v[8], sum = *(const V *)(total + i);
+      UNROLL for (int h = 0; h < 8; h++) {
+        const float *xj = x + (j + h) * ld + i, *fj = factor ? factor + (j + h) * ld + i : 0;
+        if (j + h >= n)
+          v[h] = (V){0};
+        else if (i < whole) {
+          v[h] = *(const V *)xj + t->floor;
+          if (fj) v[h] *= *(const V *)fj;
+        } else {
+          float tail[LANES] = {0};
+          for (int l = 0; l < m - i; l++) tail[l] = (xj[l] + t->floor) * (fj ? fj[l] : 1.f);
+          v[h] = *(const V *)tail;
+        }
+        *(V *)(g + (size_t)(j + h) * padded + i) = v[h];
+        sum += v[h];
       }
-      *(V *)(gj + i) = v;
-      *(V *)(total + i) += v;
-      const V line = NAME(prefixSum)(v), sum = NAME(prefixSum)(line);
-      // L and Q = ΣL up to and with each cell.
-      *(V *)(bj + i) = (line + lines) - (sum + lines * ramp + sums);
-      sums += sum[LANES - 1] + (float)LANES * lines;
-      lines += line[LANES - 1];
+      *(V *)(total + i) = sum;
+      NAME(transpose)(v);
+      UNROLL for (int l = 0; l < LANES; l++)
+        if (i + l < m) {
+          lines += v[l];
+          sums += lines;
+          v[l] = lines - sums;
+        }
+      NAME(transpose)(v);
+      UNROLL for (int h = 0; h < 8; h++) *(V *)(b + (size_t)(j + h) * padded + i) = v[h];
     }
-    // B = sense·L_m + wire·(Q_m − Q_i + L_i)
-    const float constant = 1.f + t->sense * lines + wire * (lines - bj[m - 1]);
-    for (int i = 0; i < padded; i += LANES) *(V *)(bj + i) = *(V *)(bj + i) * wire + constant;
+    *(V *)(constant + j) = 1.f + t->sense * lines + wire * sums;
   }
   for (int i = 0; i < padded; i += LANES) {
     *(V *)(drop + i) = *(V *)(total + i) * t->driver;
     *(V *)(before + i) = (V){0};
   }
   for (int j = 0; j < n; j++) {
-    const float *gj = g + (size_t)j * padded, *bj = b + (size_t)j * padded, *cj = correction ? correction + j * ld : 0;
+    const float *gj = g + (size_t)j * padded, *bj = b + (size_t)j * padded;
     float *wj = w + j * ld;
     for (int i = 0; i < padded; i += LANES) {
       const V v = *(const V *)(gj + i);
       const V a = *(V *)(drop + i) + wire * (*(V *)(total + i) - *(V *)(before + i));
       *(V *)(drop + i) = a;
       *(V *)(before + i) += v;
-      V r = t->gain * v / (*(const V *)(bj + i) + a);
+      V r = t->gain * v / (*(const V *)(bj + i) * wire + (a + constant[j]));
       if (i < whole) {
-        if (cj) r *= *(const V *)(cj + i);
         if (t->accumulate) r += *(const V *)(wj + i);
         *(V *)(wj + i) = r;
       } else
-        for (int l = 0; l < m - i; l++) {
-          const float value = r[l] * (cj ? cj[i + l] : 1.f);
-          wj[i + l] = t->accumulate ? wj[i + l] + value : value;
-        }
+        for (int l = 0; l < m - i; l++) wj[i + l] = t->accumulate ? wj[i + l] + r[l] : r[l];
     }
   }
 }
@@ -94,30 +109,47 @@ ATTRIBUTES static void NAME(effectiveWeights)(size_t n, float scale, float floor
       w[i] = scale * ((xPlus[i] + floor) * dPlus[i] - (xMinus[i] + floor) * dMinus[i]) + offset;
 }
 
-// Signed pulses for wanted changes of source · factor pulses each.
+// Signed pulses for wanted changes of source · factor pulses each. Returns the sum of |k|.
 //
-// slots = 0: stochastic rounding, mean and whole part exact. slots > 0: coincidences of stochastic trains of that many
-// slots, a binomial of the wanted mean (at most `slots`). What is not a number stays so. Uniform i of the stream belongs
-// to element i. Returns the sum of |k|.
+// slots = 0: stochastic rounding, mean and whole part exact. Element e is rounded up where U < f, f the fraction of what
+// is wanted. The first eight bits of U are byte (e/32)%4 of word e%32 of the stream's group e/128; only where they leave
+// the outcome open, once in 256, are further bits drawn, from the stream whose index has its highest bit set (word e%32 of
+// group e/32). slots > 0: coincidences of stochastic trains of that many slots, a binomial of the wanted mean (at most
+// `slots`) by inversion of uniform e. What is not a number stays so. `first` must be a multiple of 32.
 ATTRIBUTES static double NAME(pulseCounts)(size_t n, const float *source, float factor, CKStream s, size_t first,
                                            int slots, float *k) {
-  uint32_t group = (uint32_t)(first / 32);
+  CKStream further = s;
+  further.indexHigh |= 0x80000000u;
+  uint32_t group = (uint32_t)(first / 32), words[32];
   double total = 0;
   for (size_t i = 0; i < n; i += 32, group++) {
     const size_t m = n - i < 32 ? n - i : 32;
     float v[32] = {0}, c[32];
-    uint32_t u[32];
     memcpy(v, source + i, m * sizeof *v);
-    NAME(philoxGroup)(s, group, u);
     float sum = 0;
     if (slots == 0) {
+      if (i == 0 || group % 4 == 0) NAME(philoxGroup)(s, group / 4, words);
+      const uint32_t shift = 8 * (group % 4);
+      float open[32];
+      int32_t undecided = 0;
       for (int j = 0; j < 32; j++) {
         float want = __builtin_fabsf(v[j] * factor);
         want = want < 4e6f ? want : 4e6f;  // also where it is not a number
-        c[j] = (float)(int32_t)(want + (float)(int32_t)(u[j] >> 9) * 0x1p-23f);
-        sum += c[j];
+        const float whole = (float)(int32_t)want, f = (want - whole) * 256.f;
+        const int32_t u = (int32_t)(words[j] >> shift & 255), t = (int32_t)f;
+        c[j] = whole + (u < t ? 1.f : 0.f);
+        open[j] = u == t ? f - (float)t : -1.f;
+        undecided |= u == t && f > 0;
       }
+      if (undecided) {
+        uint32_t more[32];
+        NAME(philoxGroup)(further, group, more);
+        for (int j = 0; j < 32; j++) c[j] += (float)(int32_t)(more[j] >> 9) * 0x1p-23f < open[j] ? 1.f : 0.f;
+      }
+      for (int j = 0; j < 32; j++) sum += c[j];
     } else {
+      uint32_t u[32];
+      NAME(philoxGroup)(s, group, u);
       float left[32], term[32], odds[32], most = 0;
       int32_t flipped[32], active[32];
       for (int j = 0; j < 32; j++) {

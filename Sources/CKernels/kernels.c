@@ -94,6 +94,13 @@ INLINE void philoxGroupPortable(CKStream s, uint32_t group, uint32_t *o) {
            o + 24 + b);
 }
 
+// Which of the first 32 (or fewer) floats are not zero.
+INLINE uint32_t nonzeroPortable(const float *x, size_t n) {
+  uint32_t result = 0;
+  for (size_t i = 0; i < n && i < 32; i++) result |= (uint32_t)(x[i] != 0) << i;
+  return result;
+}
+
 // Vectors of eight floats in both bodies, so that both add in the same order.
 #define LANES 8
 #define ROWS 6
@@ -138,6 +145,16 @@ AVX2 INLINE void philoxGroupAVX2(CKStream s, uint32_t group, uint32_t *o) {
   _mm256_storeu_si256((__m256i *)(o + 8), c1);
   _mm256_storeu_si256((__m256i *)(o + 16), c2);
   _mm256_storeu_si256((__m256i *)(o + 24), c3);
+}
+
+AVX2 INLINE uint32_t nonzeroAVX2(const float *x, size_t n) {
+  if (n < 32) return nonzeroPortable(x, n);
+  uint32_t result = 0;
+  for (int i = 0; i < 32; i += 8) {
+    const __m256 differs = _mm256_cmp_ps(_mm256_loadu_ps(x + i), _mm256_setzero_ps(), _CMP_NEQ_UQ);
+    result |= (uint32_t)_mm256_movemask_ps(differs) << i;
+  }
+  return result;
 }
 
 #define NAME(x) x##AVX2

@@ -157,6 +157,86 @@ ATTRIBUTES static void NAME(multiplyPanels)(int rows, const float *a, ptrdiff_t 
   }
 }
 
+// R rows of a strip's partial sums, NV vectors wide, from product to converted: the sums never leave the registers.
+ATTRIBUTES INLINE uint32_t NAME(convertedBlock)(const int R, const int NV, const float *restrict a, size_t lda, int k,
+                                                const float *restrict b, const float *restrict scales, float step,
+                                                float levels, float gain, int first, float *restrict y, size_t ldy,
+                                                int columns) {
+  typedef NAME(Vector) V;
+  V sum[12][2];
+  UNROLL for (int r = 0; r < R; r++)
+    UNROLL for (int v = 0; v < NV; v++) sum[r][v] = (V){0};
+  for (int i = 0; i < k; i++, b += NV * LANES) {
+    V w[2];
+    UNROLL for (int v = 0; v < NV; v++) w[v] = *(const V *)(b + v * LANES);
+    UNROLL for (int r = 0; r < R; r++) {
+      const float x = a[r * lda + i];
+      UNROLL for (int v = 0; v < NV; v++) sum[r][v] += x * w[v];
+    }
+  }
+  const float inverse = 1.f / step;
+  const V most = (V){0} + levels, least = (V){0} - levels;
+  NAME(Mask) clipped = {0};
+  UNROLL for (int r = 0; r < R; r++) {
+    const float s = scales[r] * step * gain;
+    float *to = y + r * ldy;
+    UNROLL for (int v = 0; v < NV; v++) {
+      V t = sum[r][v] * inverse;
+      // Selections, not minima: what is not a number must stay so.
+      const NAME(Mask) above = t > levels, below = t < -levels;
+      clipped -= above | below;
+      t = (V)((above & (NAME(Mask))most) | (below & (NAME(Mask))least) | (~(above | below) & (NAME(Mask))t));
+      t = ((t + MAGIC) - MAGIC) * s;
+      if (columns >= (v + 1) * LANES) {
+        V *out = (V *)(to + v * LANES);
+        *out = first ? t : *out + t;
+      } else {
+        for (int j = v * LANES; j < columns; j++) to[j] = first ? t[j - v * LANES] : to[j] + t[j - v * LANES];
+      }
+    }
+  }
+  uint32_t count = 0;
+  for (int l = 0; l < LANES; l++) count += (uint32_t)clipped[l];
+  return count;
+}
+
+#define CONVERTED(R, NV) \
+  case R: return NAME(convertedBlock)(R, NV, a, lda, k, b, scales, step, levels, gain, first, y, ldy, columns);
+ATTRIBUTES static uint32_t NAME(convertedRows1)(int rows, const float *a, size_t lda, int k, const float *b,
+                                                const float *scales, float step, float levels, float gain, int first,
+                                                float *y, size_t ldy, int columns) {
+  switch (rows) { UP_TO_12(CONVERTED) }
+  return 0;
+}
+ATTRIBUTES static uint32_t NAME(convertedRows2)(int rows, const float *a, size_t lda, int k, const float *b,
+                                                const float *scales, float step, float levels, float gain, int first,
+                                                float *y, size_t ldy, int columns) {
+  switch (rows) { UP_TO_ROWS(CONVERTED) }
+  return 0;
+}
+#undef CONVERTED
+
+// One strip of tiles read and converted: y[r] (+)= scales[r] · gain · clip(round(a[r] · B / step), ±levels) · step, B in
+// panels of k rows and n columns. Returns how many values were clipped.
+ATTRIBUTES static uint64_t NAME(multiplyConverted)(int rows, const float *a, size_t lda, int k, const float *panels,
+                                                   int n, const float *scales, float step, float levels, float gain,
+                                                   int first, float *y, size_t ldy) {
+  uint64_t clipped = 0;
+  for (int j = 0; j < n; j += 2 * LANES) {
+    int width;
+    const float *b = panels + NAME(panel)(k, n, j, &width) + width;
+    const int most = width == LANES ? 12 : ROWS, blocks = (rows + most - 1) / most;
+    const int stored = n - j < width ? n - j : width;
+    for (int i = 0; i < blocks; i++) {
+      const int from = rows * i / blocks, to = rows * (i + 1) / blocks;
+      clipped += (width == LANES ? NAME(convertedRows1) : NAME(convertedRows2))(
+          to - from, a + from * lda, lda, k, b, scales + from, step, levels, gain, first, y + (size_t)from * ldy + j, ldy,
+          stored);
+    }
+  }
+  return clipped;
+}
+
 // T rows of G, NV vectors wide, kept in registers; U rows of the sums are taken side by side where T is small.
 ATTRIBUTES INLINE void NAME(outerBlock)(const int T, const int NV, const int U, int lines, ptrdiff_t xLine,
                                         ptrdiff_t yLine, int rows, const float *restrict x, ptrdiff_t xStride,

@@ -8,6 +8,8 @@ public enum Elementary {
   public static func expm1(_ x: Double) -> Double { Glibc.expm1(x) }
   public static func pow(_ x: Double, _ y: Double) -> Double { Glibc.pow(x, y) }
   public static func cos(_ x: Double) -> Double { Glibc.cos(x) }
+  public static func sinh(_ x: Double) -> Double { Glibc.sinh(x) }
+  public static func asinh(_ x: Double) -> Double { Glibc.asinh(x) }
 
   /// ln Γ(x) for x > 0.
   public static func lgamma(_ x: Double) -> Double {

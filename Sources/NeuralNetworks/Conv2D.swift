@@ -25,6 +25,8 @@ public final class Conv2D: Layer {
 
   /// Floats of a block of patches: large enough for an efficient product, small enough for the second-level cache.
   static let blockFloats = 96 << 10
+  /// Rows that a block has at least where an array reads them: its weights pass through the cache once a block.
+  static let blockVectors = 128
   /// Patches of a sample up to this size are kept from forward to backward.
   static let keptFloats = 24 << 10
 
@@ -91,8 +93,20 @@ public final class Conv2D: Layer {
     guard groups == 1, dilation == 1, weight.arrays[0] is DigitalArray else { return .patches }
     let winograd = kernelSize == (3, 3) && stride == 1
     if let requestedMethod { return requestedMethod == .winograd && !winograd ? .patches : requestedMethod }
-    if winograd && channels >= 16 && outputs >= 16 && output.height >= 4 && output.width >= 4 { return .winograd }
+    if winogradPays(output) { return .winograd }
     return kernelSize != (1, 1) && outputs <= 64 && weight.inputs <= 1024 ? .direct : .patches
+  }
+
+  /// Winograd's algorithm is possible and faster than patches.
+  private func winogradPays(_ output: Shape) -> Bool {
+    groups == 1 && dilation == 1 && kernelSize == (3, 3) && stride == 1 && channels >= 16 && outputs >= 16
+      && output.height >= 4 && output.width >= 4
+  }
+
+  /// The weights' gradient is formed by Winograd's algorithm although an array reads patches: the charge collected at a
+  /// cross point does not depend on how the sum is formed.
+  var takesGradientByWinograd: Bool {
+    geometry.method == .patches && requestedMethod == nil && !takesGradientInPlace && winogradPays(geometry.output)
   }
 
   /// How the patches of one sample are cut into blocks.
@@ -123,16 +137,18 @@ public final class Conv2D: Layer {
       patch = c.weight.patch.count
       let perLine = output.width * patch
       let perSample = output.height * perLine
+      let blockFloats = max(
+        Conv2D.blockFloats, c.weight.arrays[0] is DigitalArray ? 0 : Conv2D.blockVectors * patch)
       keeps = !isPlain && !c.takesGradientInPlace && perSample * c.groups <= Conv2D.keptFloats
       if keeps {
         // A kept piece is one block: its rows lie together.
         blockSamples = Workspace.pieceSize
         blockLines = output.height
-      } else if perSample <= Conv2D.blockFloats {
-        blockSamples = min(Workspace.pieceSize, max(1, Conv2D.blockFloats / perSample))
+      } else if perSample <= blockFloats {
+        blockSamples = min(Workspace.pieceSize, max(1, blockFloats / perSample))
         blockLines = output.height
       } else {
-        blockLines = min(output.height, max(1, Conv2D.blockFloats / perLine))
+        blockLines = min(output.height, max(1, blockFloats / perLine))
       }
     }
   }
@@ -164,6 +180,7 @@ public final class Conv2D: Layer {
     }
     let block = g.blockRows * g.patch + Self.slack
     m.scratchFloats = (array.max() ?? 0) + max(2 * block, weight.count + 2 * Self.slack) + g.paddedFloats + Self.slack
+    if takesGradientByWinograd { m.scratchFloats = max(m.scratchFloats, winogradMemory().scratchFloats) }
     if g.keeps { m.savedFloats = output.pixels * g.patch * groups }
     return m
   }
@@ -298,13 +315,16 @@ public final class Conv2D: Layer {
     let arrayScratch = gradientBlock + g.blockRows * g.patch + Self.slack
     let groupOutputs = outputs / groups
     let groupWeights = groupOutputs * g.patch
-    if let dW, takesGradientInPlace { directWeightGradient(p, dW, transposed: block) }
+    let ahead = takesGradientInPlace || takesGradientByWinograd
+    if let dW, ahead {
+      if takesGradientInPlace { directWeightGradient(p, dW, transposed: block) } else { winogradGradient(p, dW) }
+    }
     var isFirst = p.startsGradient
     var sample = 0
     while sample < p.samples {
       let count = min(g.blockSamples, p.samples - sample)
       // Gradient of the weights: patches again (or as kept), then dyᵀ · patches.
-      if let dW, !takesGradientInPlace {
+      if let dW, !ahead {
         var line = 0
         while line < g.output.height {
           let lines = min(g.blockLines, g.output.height - line)

@@ -76,7 +76,7 @@ public struct Piece {
   ) -> ReadContext {
     ReadContext(
       worker: worker, sample: globalSample + UInt64(sample), row: row, rowsPerSample: rowsPerSample, scratch: scratch,
-      calibrating: calibrating)
+      calibrating: calibrating, training: training)
   }
 }
 

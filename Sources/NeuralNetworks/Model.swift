@@ -108,6 +108,42 @@ public final class Model {
     try wire()
   }
 
+  /// Runs `body` with other arrays in the place of the model's own, which come back as they are: the same network on
+  /// another chip. Biases and batch-norm statistics are shared.
+  ///
+  /// - Parameters:
+  ///   - make: the array that stands for one of a layer's: that of a group, and its number within the model, as when it
+  ///     was placed.
+  /// - Throws: what `make` and `body` throw.
+  public func withArrays<Value>(
+    _ make: (_ node: Node, _ weights: Weights, _ group: Int, _ owner: Int) throws -> any WeightArray,
+    _ body: () throws -> Value
+  ) throws -> Value {
+    let all = weights
+    let own = all.map(\.weights.arrays)
+    var owner = 0
+    var others: [[any WeightArray]] = []
+    for (node, w) in all {
+      others.append(
+        try w.arrays.indices.map { group in
+          defer { owner += 1 }
+          return try make(node, w, group, owner)
+        })
+    }
+    func put(_ arrays: [[any WeightArray]]) throws {
+      for i in all.indices { all[i].weights.arrays = arrays[i] }
+      // Layers choose their way by their arrays, and memory was planned for other ones.
+      try wire()
+    }
+    let outcome: Result<Value, any Error>
+    do {
+      try put(others)
+      outcome = .success(try body())
+    } catch { outcome = .failure(error) }
+    try put(own)
+    return try outcome.get()
+  }
+
   /// Every weight matrix with its layer's node.
   public var weights: [(node: Node, weights: Weights)] {
     nodes.flatMap { node in node.layer.weights.map { (node, $0) } }

@@ -13,6 +13,7 @@ public enum RandomPurpose: Int, Sendable {
   case split = 9
   case tileSample = 10
   case vectorUpdate = 11
+  case weightNoise = 20
 
   /// The stream of this purpose for one owner (a layer, an array) and index (a sample number, a step, an epoch).
   public func stream(seed: UInt64, owner: Int = 0, index: UInt64 = 0) -> RandomStream {

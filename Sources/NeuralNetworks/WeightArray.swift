@@ -14,10 +14,12 @@ public struct ReadContext {
   public var scratch: UnsafeMutablePointer<Float>
   /// True in a pass of one piece, alone, whose operands set the ranges of converters that calibrate themselves.
   public var calibrating: Bool
+  /// True in the passes of a training step.
+  public var training: Bool
 
   public init(
     worker: Int, sample: UInt64, row: Int = 0, rowsPerSample: Int = 1, scratch: UnsafeMutablePointer<Float>,
-    calibrating: Bool = false
+    calibrating: Bool = false, training: Bool = false
   ) {
     self.worker = worker
     self.sample = sample
@@ -25,6 +27,7 @@ public struct ReadContext {
     self.rowsPerSample = rowsPerSample
     self.scratch = scratch
     self.calibrating = calibrating
+    self.training = training
   }
 }
 
@@ -44,7 +47,7 @@ public struct Activity: Equatable, Sendable {
   public var boundRepeats: UInt64 = 0
   /// Devices that a read drove, over all reads: vectors × streams × devices.
   public var cellReads: UInt64 = 0
-  /// Converted sums added digitally: tiles, slices and streams of an output.
+  /// Converted sums added digitally, over tiles, slices and streams.
   public var shiftAdds: UInt64 = 0
   /// Write pulses over all devices by in-array updates; devices written by programming.
   public var pulses: UInt64 = 0
@@ -54,6 +57,13 @@ public struct Activity: Equatable, Sendable {
 
   public static func += (a: inout Activity, b: Activity) {
     for (_, path) in fields { a[keyPath: path] += b[keyPath: path] }
+  }
+
+  /// What was done since the counters stood at `b`.
+  public static func - (a: Activity, b: Activity) -> Activity {
+    var result = a
+    for (_, path) in fields { result[keyPath: path] &-= b[keyPath: path] }
+    return result
   }
 
   private static let fields: [(name: String, path: WritableKeyPath<Activity, UInt64> & Sendable)] = [

@@ -79,6 +79,52 @@ extension Conv2D {
     array.countReads(forward: p.samples * g.output.pixels, worker: p.worker)
   }
 
+  private func transformOutputGradient(_ p: Piece, _ first: Int, _ rows: Int, _ planes: UnsafeMutablePointer<Float>) {
+    let g = geometry
+    for r in 0..<rows {
+      let (sample, row) = (first + r).quotientAndRemainder(dividingBy: tileRows)
+      kernels.winogradOutputGradient(
+        Int32(g.output.height), Int32(g.output.width), Int32(outputs), Int32(2 * row), Int32(tileColumns),
+        p.outputGradient + sample * g.output.count, planes + r * tileColumns * outputs, outputPlane, outputs)
+    }
+  }
+
+  /// dU (+)= Zᵀ · V of a block of tiles.
+  private func addProducts(
+    _ tiles: Int32, _ v: UnsafePointer<Float>, _ z: UnsafePointer<Float>, _ dU: UnsafeMutablePointer<Float>,
+    isFirst: Bool
+  ) {
+    let weights = outputs * channels
+    for e in 0..<16 {
+      kernels.outerProducts(
+        Int32(outputs), Int32(channels), 1, 0, 0, tiles, z + e * outputPlane, outputs, v + e * inputPlane, channels,
+        dU + e * weights, channels, isFirst ? 1 : 0)
+    }
+  }
+
+  private func transformGradient(_ p: Piece, _ dU: UnsafePointer<Float>, _ dW: UnsafeMutablePointer<Float>) {
+    let weights = outputs * channels
+    for o in 0..<outputs {
+      kernels.winogradWeightGradient(
+        Int32(channels), dU + o * channels, weights, dW + o * 9 * channels, p.startsGradient ? 1 : 0)
+    }
+  }
+
+  /// The gradient of the weights alone.
+  func winogradGradient(_ p: Piece, _ dW: UnsafeMutablePointer<Float>) {
+    let v = p.scratch!
+    let z = v + 16 * inputPlane + Self.slack
+    let dU = z + 16 * outputPlane + Self.slack
+    let total = p.samples * tileRows
+    for first in Swift.stride(from: 0, to: total, by: blockRows) {
+      let rows = min(blockRows, total - first)
+      transformOutputGradient(p, first, rows, z)
+      transformInput(p, first, rows, v)
+      addProducts(Int32(rows * tileColumns), v, z, dU, isFirst: first == 0)
+    }
+    transformGradient(p, dU, dW)
+  }
+
   /// The bias's gradient has been added already.
   func winogradBackward(_ p: Piece) {
     let g = geometry
@@ -86,7 +132,6 @@ extension Conv2D {
     let z = v + 16 * inputPlane + Self.slack
     let dU = z + 16 * outputPlane + Self.slack
     let panels = p.shared + 16 * forwardSet
-    let weights = outputs * channels
     let dW = p.gradient(weight)
     let dx = p.inputGradient()
     dx?.update(repeating: 0, count: p.samples * g.input.count)
@@ -94,19 +139,10 @@ extension Conv2D {
     for first in Swift.stride(from: 0, to: total, by: blockRows) {
       let rows = min(blockRows, total - first)
       let tiles = Int32(rows * tileColumns)
-      for r in 0..<rows {
-        let (sample, row) = (first + r).quotientAndRemainder(dividingBy: tileRows)
-        kernels.winogradOutputGradient(
-          Int32(g.output.height), Int32(g.output.width), Int32(outputs), Int32(2 * row), Int32(tileColumns),
-          p.outputGradient + sample * g.output.count, z + r * tileColumns * outputs, outputPlane, outputs)
-      }
+      transformOutputGradient(p, first, rows, z)
       if dW != nil {
         transformInput(p, first, rows, v)
-        for e in 0..<16 {
-          kernels.outerProducts(
-            Int32(outputs), Int32(channels), 1, 0, 0, tiles, z + e * outputPlane, outputs, v + e * inputPlane,
-            channels, dU + e * weights, channels, first == 0 ? 1 : 0)
-        }
+        addProducts(tiles, v, z, dU, isFirst: first == 0)
       }
       guard let dx else { continue }
       for e in 0..<16 {
@@ -122,10 +158,6 @@ extension Conv2D {
       }
     }
     if dx != nil { array.countReads(backward: p.samples * g.output.pixels, worker: p.worker) }
-    guard let dW else { return }
-    for o in 0..<outputs {
-      kernels.winogradWeightGradient(
-        Int32(channels), dU + o * channels, weights, dW + o * 9 * channels, p.startsGradient ? 1 : 0)
-    }
+    if let dW { transformGradient(p, dU, dW) }
   }
 }

@@ -97,12 +97,13 @@ struct CircuitTilesTests {
     (.init(wireResistance: -1), "wireResistance is -1.0"),
     (.init(wireResistance: 1e-200), "wireResistance is 1e-200"),
     (.init(wireResistance: 1, driverResistance: .nan), "driverResistance is nan"),
-    (.init(wireResistance: 1, senseResistance: .infinity), "senseResistance is inf"),
+    (.init(wireResistance: 1, senseResistance: 1e200), "senseResistance is 1e+200"),
   ]
 
   @Test("resistances that mean nothing are refused", arguments: badParameters)
   func refusesParameters(parameters: CircuitParameters, beginning: String) {
-    let sentence = beginning + " ohm; expected 0 (an ideal conductor) or a number from 1e-150 to 1e+150"
+    let sentence =
+      beginning + " ohm; expected 0 (an ideal conductor), a number from 1e-150 to 1e+150, or infinity (a break)"
     #expect(throws: CircuitError(sentence)) { try CrossbarCircuit(parameters) }
   }
 
@@ -120,11 +121,13 @@ struct CircuitTilesTests {
   }
 
   @Test(
-    "cells that are negative, infinite or not a number are refused by name", arguments: [-1e-6, .infinity, .nan, 1e200])
+    "cells that are negative, too large or not a number are refused by name",
+    arguments: [-1e-6, -.infinity, .nan, 1e200])
   func refusesCells(value: Double) throws {
     var g = Matrix.uniform(9, 6, 1e-6, 1e-4, seed: 24)
     g[7, 2] = value
-    let sentence = "cell (7, 2) has a conductance of \(value) S; expected a number from 0 to 1e+150"
+    let sentence =
+      "cell (7, 2) has a conductance of \(value) S; expected a number from 0 to 1e+150, or infinity for a short"
     #expect(throws: CircuitError(sentence)) { try Self.circuit.effectiveMatrix(g) }
     #expect(throws: CircuitError("tile 1: " + sentence)) {
       let good = Matrix.uniform(9, 6, 1e-6, 1e-4, seed: 25)

@@ -194,7 +194,7 @@ struct CrossbarArrayDeviceTests {
   static let refused: [(CrossbarParameters, String)] = [
     (
       Crossbar.parameters(circuit: CircuitParameters(wireResistance: -1)),
-      "wireResistance is -1.0 ohm; expected 0 (an ideal conductor) or a number from 1e-150 to 1e+150"
+      "wireResistance is -1.0 ohm; expected 0 (an ideal conductor), a number from 1e-150 to 1e+150, or infinity (a break)"
     ),
     (
       Crossbar.parameters(device: Device(onResistance: 1e6, offResistance: 1e5)),
@@ -261,8 +261,8 @@ struct CrossbarArrayDeviceTests {
         == "a selection must keep at least one output and input, all of them within the array")
     #expect(Self.message { try array.restore([:]) } == "the checkpoint holds no device states of [37, 100]")
     var state = Dictionary(uniqueKeysWithValues: array.state.map { ($0.name, $0.tensor) })
-    state["xPlus"] = Tensor(shape: [3, 3])
-    #expect(Self.message { try array.restore(state) } == "the checkpoint's xPlus has shape [3, 3], not [37, 100]")
+    state["slice0.plane0.x"] = Tensor(shape: [3, 3])
+    #expect(Self.message { try array.restore(state) } == "the checkpoint's x has shape [3, 3], not [3700]")
     let other = try Crossbar.array(Crossbar.parameters(weightRange: 9))
     state = Dictionary(uniqueKeysWithValues: other.state.map { ($0.name, $0.tensor) })
     // The range belongs to what was programmed: a restored array takes it over.

@@ -190,7 +190,11 @@ struct CrossbarArrayReadTests {
     // Forward: 100 word lines on 3 columns of tiles; 37 bit lines on 2 rows of tiles. Backward the other way round.
     expected.dacConversions = 5 * 100 * 3 + 300 * 37 * 2
     expected.adcConversions = 5 * 37 * 2 + 300 * 100 * 3
+    expected.shiftAdds = expected.adcConversions
+    expected.cellReads = 2 * 305 * cells
     expected.programmedDevices = 2 * cells
+    expected.cellReads = 305 * 2 * cells
+    expected.shiftAdds = expected.adcConversions
     #expect(array.activity == expected)
     array.activity = Activity()
     #expect(array.activity == Activity())

@@ -23,12 +23,12 @@ enum Crossbar {
 
   static func parameters(
     device: Device = Device(), circuit: CircuitParameters? = nil, converters: Converters = noConverters,
-    update: UpdateMode = .outerProduct, refreshInterval: Int = 50, weightRange: Double? = nil, chipSeed: UInt64 = 1
+    update: UpdateMode = .outerProduct, method: CircuitMethod = .exact, refreshInterval: Int = 50, weightRange: Double? = nil, chipSeed: UInt64 = 1
   ) -> CrossbarParameters {
     CrossbarParameters(
-      rows: rows, columns: columns, device: device, method: circuit == nil ? .ideal : .exact,
+      rows: rows, columns: columns, device: device, method: circuit == nil ? .ideal : method,
       refreshInterval: refreshInterval, circuit: circuit ?? CircuitParameters(wireResistance: 0),
-      converters: converters, update: update, weightRange: weightRange, chipSeed: chipSeed)
+      converters: converters, update: UpdateParameters(mode: update), weightRange: weightRange, chipSeed: chipSeed)
   }
 
   /// An array that has been refreshed for step 0.
@@ -104,4 +104,18 @@ func mean(_ x: [Double]) -> Double { x.reduce(0, +) / Double(x.count) }
 func variance(_ x: [Double]) -> Double {
   let m = mean(x)
   return x.reduce(0) { $0 + ($1 - m) * ($1 - m) } / Double(x.count)
+}
+
+/// The parts of an array of pairs with one slice.
+extension CrossbarArray {
+  var xPlus: Storage { slices[0].planes[0].x }
+  var xMinus: Storage { slices[0].planes[1].x }
+  var spread: (plus: Storage, minus: Storage)? {
+    slices[0].planes[0].spread.map { ($0, slices[0].planes[1].spread!) }
+  }
+  var effective: Storage { slices[0].forward.weights }
+  var effectiveBack: Storage? { slices[0].backward?.weights }
+  var sneak: Storage? { slices[0].forward.remainder }
+  var forwardRange: Float { slices[0].ranges.forward }
+  var backwardRange: Float { slices[0].ranges.backward }
 }

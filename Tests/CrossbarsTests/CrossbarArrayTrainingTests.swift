@@ -119,7 +119,7 @@ struct CrossbarArrayTrainingTests {
   func resumes(wires: CircuitParameters, update: UpdateMode) throws {
     var parameters = Self.everything
     parameters.circuit = wires
-    parameters.update = update
+    parameters.update.mode = update
     let hardware = CrossbarHardware(parameters, seed: 5)
     let whole = try Training("mlp", hardware)
     // Between two refreshes, at a refresh, and before the first.

@@ -25,7 +25,7 @@ struct ConfigurationResolvedTests {
     #expect(resolved["seed"] == 1)
     #expect(resolved["model"] == nil)
     #expect(resolved["models"]?["main"]?["hidden"] == [256, 128])
-    #expect(resolved["models"]?["main"]?["hardware"] == ["kind": "digital"])
+    #expect(resolved["models"]?["main"]?["hardware"] == ["kind": "digital", "weightNoise": 0])
     let train = try #require(resolved["stages"]?[0]?["train"])
     #expect(train["epochs"] == 10 && train["batchSize"] == 64 && train["shuffle"] == true)
     #expect(train["optimizer"]?["learningRate"] == 0.05)

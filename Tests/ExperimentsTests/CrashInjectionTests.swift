@@ -233,7 +233,7 @@ struct CrashInjectionTests {
   func figures() throws {
     let more = ["--set", "figures=true"]
     let reference = try laboratory.reference("reference-figures", more)
-    #expect(reference.files.keys.filter { $0.hasSuffix(".svg") }.count == 2)
+    #expect(reference.files.keys.filter { $0.hasSuffix(".svg") }.count == 3)
     let calls = try Self.census(laboratory, "census-figures", more, allowsOthers: true)
     let first = try #require(calls.firstIndex { $0.target.hasPrefix("@/figures") })
     let list = calls[first...].filter { $0.name != "write" || $0.target == "stdout" || $0.target.hasPrefix("@") }

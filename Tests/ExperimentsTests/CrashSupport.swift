@@ -144,7 +144,8 @@ final class CrashLaboratory: Sendable {
         "augment": { "padding": 1, "flip": true }, "validation": 16 },
       "models": {
         "ideal": { "layers": [ { "kind": "conv2d", "outputs": 3, "kernel": 3 }, "batch-norm", "relu", "max-pool", "flatten",
-          "dropout", { "kind": "linear", "outputs": 4 } ] },
+          "dropout", { "kind": "linear", "outputs": 4 } ],
+          "hardware": { "kind": "digital", "weightNoise": 0.05, "weightClip": 3 } },
         "crossbar": { "layers": [ { "kind": "conv2d", "outputs": 3, "kernel": 3 }, "relu", "max-pool", "flatten",
             { "kind": "linear", "outputs": 4 } ],
           "hardware": { "kind": "crossbar", "rows": 16, "columns": 16,
@@ -159,7 +160,7 @@ final class CrashLaboratory: Sendable {
         { "map": { "hardware": { "kind": "crossbar", "rows": 16, "columns": 16, "update": "programmed",
             "device": { "onResistance": 1e5, "offResistance": 1e6, "programmingNoise": 0.02 } } },
           "models": ["ideal"], "as": "mapped" },
-        { "evaluate": {}, "label": "after", "models": ["mapped"] },
+        { "evaluate": { "chips": 2, "yieldAbove": 0.25 }, "label": "after", "models": ["mapped"] },
         { "predict": {}, "models": ["ideal", "mapped"] },
         { "export": { "output": "deep/er/weights.safetensors" }, "models": ["crossbar"] },
         { "train": { "epochs": 2, "batchSize": 32, "optimizer": { "momentum": 0.9, "learningRate": 0.02 } },

@@ -1,3 +1,5 @@
+import Crossbars
+import Glibc
 import NeuralNetworks
 
 /// Speed beside the machine's limits and beside peers. `Benchmarks/run` builds, sets up the peers and calls it.
@@ -7,11 +9,28 @@ import NeuralNetworks
       training PYTHON [ROUNDS [SECONDS]]   training steps, interleaved with PyTorch's (peers/torch_train.py)
       precision PYTHON                     gradients against PyTorch's in float64 (peers/torch_precision.py)
       steps NET THREADS SECONDS [BATCH]    our training steps alone, for a profiler
-      crossbar [NET [THREADS [ROUNDS]]]    training steps on crossbars beside ideal ones
+      crossbar-steps NET STEPS [UPDATE [METHOD]]
+                                           our steps of lenet5, mlp or vgg8 on crossbars alone, for a profiler; UPDATE
+                                           and METHOD as in a config, `ideal` for UPDATE leaves out the crossbars
+      crossbar-training PYTHON [NET,… [ROUNDS [SECONDS [THREADS]]]]
+                                           training on crossbars beside ideal training and beside AIHWKit's
+                                           (peers/crossbar_aihwkit.py; `-` for PYTHON leaves it out); NET or NET:BATCH
+      crossbar-inference PYTHON [ROUNDS [SECONDS]]
+                                           inference with wires beside CrossSim's (peers/crossbar_crosssim.py), whose
+                                           checkout the environment variable CROSSSIM names
       circuit PYTHON [ROUNDS]              effective matrices beside SciPy's SuperLU (peers/circuit_superlu.py)
     """
 
-  static func main() throws {
+  static func main() {
+    do {
+      try run()
+    } catch {
+      say("SimengineBenchmarks: \(error)")
+      exit(1)
+    }
+  }
+
+  static func run() throws {
     let words = Array(CommandLine.arguments.dropFirst())
     func number(_ i: Int, _ fallback: Double) -> Double { i < words.count ? Double(words[i]) ?? fallback : fallback }
     switch words.first {
@@ -24,9 +43,29 @@ import NeuralNetworks
       let b = try TrainingBenchmark(words[1], batch: batch, threads: Int(number(2, 1)))
       let r = try b.rate(seconds: number(3, 3))
       print("\(words[1]), batch \(batch): median \(Int(r.median)), best \(Int(r.best)) samples/s in \(r.steps) steps")
-    case "crossbar":
-      try crossbarComparison(
-        words.count > 1 ? words[1] : "lenet5", threads: Int(number(2, 1)), rounds: Int(number(3, 9)))
+    case "crossbar-steps" where words.count > 2:
+      guard let net = TimedNet(words[1]) else { return print(usage) }
+      var hardware: CrossbarHardware?
+      if words.count < 4 || words[3] != "ideal" {
+        guard let mode = UpdateMode(rawValue: words.count > 3 ? words[3] : UpdateMode.outerProduct.rawValue),
+          let method = CircuitMethod(rawValue: words.count > 4 ? words[4] : CircuitMethod.corrected.rawValue)
+        else { return print(usage) }
+        hardware = CrossbarHardware(timedCrossbars(mode, method: method), seed: 1)
+      }
+      let b = try net.benchmark(threads: 1, hardware: hardware)
+      let lap = try Lap.of { try b.steps(Int(number(2, 50))) }
+      print("\(words[1]): \(format(1e3 * lap.processor / number(2, 50), 2)) ms of processor time a step")
+    case "crossbar-training" where words.count > 1:
+      let names = words.count > 2 ? words[2].split(separator: ",").map(String.init) : TimedNet.all.map(\.name)
+      let nets = names.compactMap { TimedNet($0) }
+      guard nets.count == names.count else { return print(usage) }
+      try CrossbarTraining(
+        python: words[1] == "-" ? nil : words[1], nets: nets, rounds: Int(number(3, 5)), time: number(4, 4),
+        threads: Int(number(5, 1))
+      ).run()
+    case "crossbar-inference" where words.count > 1:
+      try CrossbarInference(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5)), time: number(3, 2))
+        .run()
     case "circuit" where words.count > 1:
       try circuitComparison(python: words[1], rounds: Int(number(2, 5)))
     default:

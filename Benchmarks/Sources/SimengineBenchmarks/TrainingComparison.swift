@@ -1,57 +1,6 @@
 import Foundation
 import NeuralNetworks
 
-/// PyTorch in a process of its own, which times training steps on request (peers/torch_train.py).
-final class TorchProcess {
-  struct Answer: Decodable {
-    var samplesPerSecond: Double?
-    var best: Double?
-    var cpuSamplesPerSecond: Double?
-    var error: String?
-    var torch: String?
-  }
-
-  private let process = Process()
-  private let requests = Pipe()
-  private let answers = Pipe()
-  private var buffer = Data()
-  private(set) var version = ""
-
-  init(python: String, script: String, threads: Int) throws {
-    process.executableURL = URL(fileURLWithPath: python)
-    process.arguments = [script, "--threads", String(threads)]
-    process.standardInput = requests
-    process.standardOutput = answers
-    try process.run()
-    version = try answer().torch ?? "?"
-  }
-
-  private func answer() throws -> Answer {
-    while true {
-      if let end = buffer.firstIndex(of: 10) {
-        let line = buffer[buffer.startIndex..<end]
-        buffer = Data(buffer[(end + 1)...])
-        let answer = try JSONDecoder().decode(Answer.self, from: line)
-        if let error = answer.error { throw NSError(domain: error, code: 1) }
-        return answer
-      }
-      let more = answers.fileHandleForReading.availableData
-      if more.isEmpty { throw NSError(domain: "PyTorch ended without an answer", code: 1) }
-      buffer.append(more)
-    }
-  }
-
-  func run(_ net: String, _ layout: String, threads: Int, seconds: Double) throws -> Answer {
-    requests.fileHandleForWriting.write(Data("run \(net) \(layout) \(threads) \(seconds)\n".utf8))
-    return try answer()
-  }
-
-  func quit() {
-    requests.fileHandleForWriting.write(Data("quit\n".utf8))
-    process.waitUntilExit()
-  }
-}
-
 /// Training steps of batch 64, ours and PyTorch's in turn: round after round ours, theirs NCHW, theirs NHWC, so that
 /// whatever else the machine does falls on all alike. A ratio is taken within a round, against the layout that is
 /// faster in it.
@@ -70,8 +19,6 @@ struct TrainingComparison {
   }
 
   func run() throws {
-    let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../../peers/torch_train.py").standardized.path
     let cores = ProcessInfo.processInfo.activeProcessorCount
     let limit = ProductLimit()
     var peaks: [Double] = []
@@ -83,17 +30,17 @@ struct TrainingComparison {
       let a = Architecture.named(net)!
       let operations = 6 * Double(try a.make(a.usualInput, 10, ArchitectureOptions()).multiplyAccumulates)
       for threads in [1, 2] where threads <= max(2, cores) {
-        let torch = try TorchProcess(python: python, script: script, threads: threads)
+        let torch = try PeerProcess(python: python, script: "torch_train.py", arguments: ["--threads", "\(threads)"])
         defer { torch.quit() }
-        version = torch.version
+        version = torch.name
         let ours = try TrainingBenchmark(net, threads: threads)
         var s = Series()
         for round in 0...rounds {
           peaks.append(limit.measure())
           let mine = try ours.rate(seconds: time)
-          var theirs: [TorchProcess.Answer] = []
+          var theirs: [PeerProcess.Answer] = []
           for layout in ["nchw", "nhwc"] {
-            let answer = try torch.run(net, layout, threads: threads, seconds: time)
+            let answer = try torch.run(net, layout, threads, time)
             theirs.append(answer)
             if round > 0 { s.torch[layout, default: []].append(answer.samplesPerSecond ?? .nan) }
             s.torchBest = max(s.torchBest, answer.best ?? 0)
@@ -104,8 +51,7 @@ struct TrainingComparison {
           s.best = max(s.best, mine.best)
           s.ratios.append(mine.median / (theirs.compactMap(\.samplesPerSecond).max() ?? .nan))
           s.processorRatios.append(mine.processor / (theirs.compactMap(\.cpuSamplesPerSecond).max() ?? .nan))
-          FileHandle.standardError.write(
-            Data("\(net), \(threads) thread(s), round \(round) of \(rounds): \(format(s.ratios.last!, 2)) ×\n".utf8))
+          say("\(net), \(threads) thread(s), round \(round) of \(rounds): \(format(s.ratios.last!, 2)) ×")
         }
         medians[threads] = s.ours + [s.best]
         limits.append((lines.count, Double(threads) / operations))
@@ -127,7 +73,7 @@ struct TrainingComparison {
     for l in limits { lines[l.line] += "\(format(peak * l.perOperation)) |" }
     print(
       """
-      Training, batch 64, \(rounds) rounds of \(format(seconds, 1)) s (vgg8 \(format(3 * seconds, 1)) s); PyTorch \(version); sgemm 1024³ on one \
+      Training, batch 64, \(rounds) rounds of \(format(seconds, 1)) s (vgg8 \(format(3 * seconds, 1)) s); \(version); sgemm 1024³ on one \
       thread \(format(peak * 1e-9, 1)) GF/s.
       Samples/s: median over rounds of the median step (best step). Ratios: ours over the faster layout of the same round,
       median (least … most); best step over best step; by processor time. Limit: direct sums at the speed of that sgemm.
@@ -137,6 +83,4 @@ struct TrainingComparison {
       """)
     for line in lines { print(line) }
   }
-
-  private func format(_ x: Double, _ digits: Int = 0) -> String { String(format: "%.\(digits)f", x) }
 }

@@ -25,7 +25,7 @@ typedef struct {
   int outputWidth;
 } CKPatches;
 
-// One plane of devices of a tile, for the closed form by line sums. Lengths in cells; x, factors, corrections and weights
+// One plane of devices of a tile, for the closed form by line sums. Lengths in cells; x, factors and weights
 // lie bit line by bit line, `ld` floats apart.
 typedef struct {
   int wordLines, bitLines;
@@ -80,8 +80,7 @@ typedef struct {
   void (*applyPulses)(size_t n, const CKStepLaw *law, const CKDevices *d, CKStream s, size_t first, const float *pulses,
                       float sign, float *x, float *shown);
   // Passes over the cells of crossbar arrays (crossbar.h).
-  void (*lineSums)(const CKTile *t, const float *x, const float *factor, const float *correction, float *w,
-                   float *scratch);
+  void (*lineSums)(const CKTile *t, const float *x, const float *factor, float *w, float *scratch);
   void (*effectiveWeights)(size_t n, float scale, float floor, float offset, const float *xPlus, const float *xMinus,
                            const float *dPlus, const float *dMinus, float *w);
   double (*pulseCounts)(size_t n, const float *source, float factor, CKStream s, size_t first, int slots, float *k);
@@ -98,6 +97,9 @@ typedef struct {
   void (*packPanels)(int k, int n, const float *b, size_t strideK, size_t strideN, const float *bias, float *panels);
   void (*multiplyPanels)(int rows, const float *a, ptrdiff_t rowStride, int runs, int run, ptrdiff_t runStride,
                          const float *panels, int n, float *c, size_t ldc, int columns);
+  uint64_t (*multiplyConverted)(int rows, const float *a, size_t lda, int k, const float *panels, int n,
+                                const float *scales, float step, float levels, float gain, int first, float *y,
+                                size_t ldy);
   void (*multiplySmall)(int rows, int n, int k, const float *a, size_t lda, const float *b, size_t ldb, float *c,
                         size_t ldc);
   void (*outerProducts)(int taps, int n, int lines, ptrdiff_t xLine, ptrdiff_t yLine, int rows, const float *x,

@@ -6,10 +6,6 @@ extension CrossbarArray {
   /// Vectors that are converted, multiplied and converted back together: their partial sums stay in the cache.
   static let readBlock = 256
 
-  /// From this many vectors on a read packs the weights of each strip once and multiplies them in registers: a BLAS call
-  /// for one strip would spend its time packing.
-  static let packedRows = 64
-
   // MARK: Ranges
 
   private var hasAutomaticADC: Bool {
@@ -66,9 +62,10 @@ extension CrossbarArray {
     // Converted vectors, their scales and one strip's partial sums, for either direction.
     var floats = block * (inputs + outputs + most) + block + 64
     // The digits of a stream, or the squares of the inputs and the noise's variance.
-    if parameters.converters.streams > 1 || hasReadNoise { floats += 2 * block * most + most + 64 }
+    if parameters.converters.streams > 1 || hasReadNoise { floats += 2 * block * most + 64 }
+    if hasReadNoise { floats += block * most }
     if parameters.converters.boundManagement > 0 { floats += block + most }
-    return floats + (rows >= Self.packedRows ? max(panelFloats(isForward: true), panelFloats(isForward: false)) : 0)
+    return floats
   }
 
   /// What one read works on: places in the scratch memory, none of them shared.
@@ -80,7 +77,6 @@ extension CrossbarArray {
     var variance: UnsafeMutablePointer<Float>
     var boundScales: UnsafeMutablePointer<Float>
     var boundRow: UnsafeMutablePointer<Float>
-    var panels: UnsafeMutablePointer<Float>
   }
 
   private func memory(_ scratch: UnsafeMutablePointer<Float>, rows: Int, from: Int) -> ReadMemory {
@@ -94,14 +90,13 @@ extension CrossbarArray {
     var variance = next
     if parameters.converters.streams > 1 || hasReadNoise {
       variance = digits + block * most
-      next = variance + block * most + most
+      next = variance + (hasReadNoise ? 2 : 1) * block * most
     }
     let boundScales = next
     let boundRow = next + block
-    if parameters.converters.boundManagement > 0 { next = boundRow + most }
     return ReadMemory(
       converted: converted, scales: scales, partial: partial, digits: digits, variance: variance,
-      boundScales: boundScales, boundRow: boundRow, panels: next)
+      boundScales: boundScales, boundRow: boundRow)
   }
 
   // MARK: Reads
@@ -157,14 +152,20 @@ extension CrossbarArray {
     }
     // Without converters and noise between them streams add up to what they came from.
     let streams = adcLevels == 0 && !noisy ? 1 : converters.streams
-    let packs = adcLevels > 0 && rows >= Self.packedRows
+    // Sums that nothing happens to before their conversion stay in registers.
+    let isFused = adcLevels > 0 && !noisy && converters.boundManagement == 0
     let strips = (from + strip - 1) / strip
 
     for (k, slice) in slices.enumerated() {
       let weights = matrix(slice, isForward: isForward).weights.base
       let range = isForward ? slice.ranges.forward : slice.ranges.backward
       let step = adcLevels == 0 ? 1 : range / adcLevels
-      if packs { pack(weights, from, to, strip, isForward, memory.panels) }
+      let panels =
+        !isFused
+        ? nil
+        : matrix(slice, isForward: isForward).packed.get(count: panelFloats(isForward: isForward)) {
+          pack(weights, from, to, strip, isForward, $0)
+        }
       var done = 0
       while done < rows {
         let n = min(Self.readBlock, rows - done)
@@ -187,23 +188,25 @@ extension CrossbarArray {
               vectors = memory.digits
               gain = Float((1 << bits) - 1) * Float(1 << (stream * bits)) / dacLevels
             }
-            var panel = memory.panels
+            var panel = panels
             for s in 0..<strips {
               let line = s * strip
               let lines = min(strip, from - line)
-              if packs {
-                kernels.multiplyPanels(
-                  Int32(n), vectors + line, from, 1, Int32(lines), 0, panel, Int32(to), memory.partial, to, Int32(to))
-                panel += Int(kernels.panelFloats(Int32(lines), Int32(to)))
-              } else {
-                product(vectors, from, n, line, lines, memory.partial, to, weights, isForward)
-              }
               let isFirst = k == 0 && stream == 0 && s == 0
+              if let packed = panel {
+                counter.pointee.adcClips += kernels.multiplyConverted(
+                  Int32(n), vectors + line, from, Int32(lines), packed, Int32(to), memory.scales, step, adcLevels, gain,
+                  isFirst ? 1 : 0, target, ldy)
+                panel = packed + Int(kernels.panelFloats(Int32(lines), Int32(to)))
+                continue
+              }
+              product(vectors, from, n, line, lines, memory.partial, to, weights, isForward)
               if noisy {
                 let pass = (k * streams + stream) * strips + s
                 addReadNoise(
-                  vectors, n, line, lines, slice, pass: pass, passes: slices.count * streams * strips,
-                  step: step, isForward: isForward, firstRow: done, context, memory.variance, memory.partial)
+                  vectors, n, strip: s, line, lines, slice, pass: pass, passes: slices.count * streams * strips,
+                  step: adcLevels == 0 ? 0 : step, isForward: isForward, firstRow: done, context, memory.variance,
+                  memory.partial)
               }
               var scales = memory.scales
               if converters.boundManagement > 0 {
@@ -241,7 +244,8 @@ extension CrossbarArray {
       counter.pointee.dacConversions += UInt64(rows * from * ((to + across - 1) / across) * converters.streams)
     }
     if adcLevels > 0 { counter.pointee.adcConversions += UInt64(rows * to * strips * reads) }
-    counter.pointee.shiftAdds += UInt64(rows * to * (strips * reads - 1))
+    // Every converted sum is added to those of other tiles, slices and streams.
+    if adcLevels > 0 { counter.pointee.shiftAdds += UInt64(rows * to * strips * reads) }
   }
 
   private func pack(

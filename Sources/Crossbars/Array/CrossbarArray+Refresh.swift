@@ -8,6 +8,11 @@ extension CrossbarArray {
     reserveScratch(threads: max(workers, pool.threads))
     let interval = parameters.refreshInterval
     // A step before the last refresh: another run of training has begun to count.
+    if hasTelegraph && (step >= 0 || refreshedAt < 0) {
+      for slice in slices { for plane in slice.planes { plane.telegraph(step: max(step, 0)) } }
+      factorsChanged()
+    }
+    defer { updateNoise() }
     let isDue =
       refreshedAt < 0 || (interval > 0 && step >= 0 && (step < refreshedAt || step - refreshedAt >= interval))
     guard isDue else { return }
@@ -21,13 +26,36 @@ extension CrossbarArray {
     if case .automatic = parameters.converters.dacRange { inputRanges = (0, 0) }
   }
 
+  private var hasTelegraph: Bool { parameters.device.readNoise.telegraph != nil }
+
+  /// Brings what reads see up to date with the devices' own factors.
+  func factorsChanged() {
+    for slice in slices {
+      combine(&slice.forward, slice)
+      if slice.backward != nil { combine(&slice.backward!, slice) }
+    }
+    computeEffectiveWeights()
+  }
+
+  private func combine(_ matrix: inout EffectiveMatrix, _ slice: CrossbarSlice) {
+    guard !matrix.distortions.isEmpty, slice.planes.allSatisfy({ $0.factors != nil }) else {
+      matrix.combined = []
+      return
+    }
+    if matrix.combined.isEmpty { matrix.combined = slice.planes.map { _ in Storage(count: count) } }
+    for (p, plane) in slice.planes.enumerated() {
+      let (c, d, f) = (matrix.combined[p].base, matrix.distortions[p].base, plane.factors!.base)
+      for e in 0..<count { c[e] = d[e] * f[e] }
+    }
+  }
+
   /// Finds what turns conductances into effective ones anew from the devices as they are, where it must be.
   private func refresh(step: Int, isFirst: Bool, pool: ThreadPool) throws {
+    let method = parameters.method
+    if parameters.hasIdealCircuit { return computeEffectiveWeights() }
     while workspaces.count < pool.threads {
       workspaces.append(CircuitWorkspace(rows: parameters.rows, columns: parameters.columns))
     }
-    let method = parameters.method
-    if parameters.hasIdealCircuit { return computeEffectiveWeights() }
     if isFirst || !method.isAdaptive {
       if method == .closedForm {
         for slice in slices { prepareMatrices(slice) }
@@ -50,10 +78,10 @@ extension CrossbarArray {
     if parameters.isAsymmetric && slice.backward == nil { slice.backward = EffectiveMatrix(count: count) }
     for path in [\CrossbarSlice.forwardMatrix, \CrossbarSlice.backwardMatrix] {
       guard var matrix = slice[keyPath: path] else { continue }
-      if parameters.method != .closedForm && matrix.corrections.isEmpty {
-        matrix.corrections = slice.planes.map { _ in Storage(count: count) }
+      if !parameters.method.usesLineSums && matrix.distortions.isEmpty {
+        matrix.distortions = slice.planes.map { _ in Storage(count: count) }
       }
-      if parameters.mapping == .dummy && matrix.dummy == nil { matrix.dummy = Storage(count: columnTiles * inputs) }
+      if parameters.mapping == .dummy && parameters.method != .corrected && matrix.dummy == nil { matrix.dummy = Storage(count: columnTiles * inputs) }
       slice[keyPath: path] = matrix
     }
   }
@@ -84,17 +112,19 @@ extension CrossbarArray {
     circuitAccuracy.solutions += 1
     for (k, slice) in slices.enumerated() {
       for direction in 0..<directions {
-        var sneak: Storage?
+        var remainder: Storage?
         for p in 0..<planesPerSlice {
           let rest = rests[(k * planesPerSlice + p) * directions + direction]
           let factor = p == 0 ? gain(slice) : -gain(slice)
           for e in 0..<count where rest.base[e] != 0 {
-            if sneak == nil { sneak = Storage(count: count) }
-            sneak!.base[e] += factor * rest.base[e]
+            if remainder == nil { remainder = Storage(count: count) }
+            remainder!.base[e] += factor * rest.base[e]
           }
         }
-        if direction == 0 { slice.forward.sneak = sneak } else { slice.backward?.sneak = sneak }
+        if direction == 0 { slice.forward.remainder = remainder } else { slice.backward?.remainder = remainder }
       }
+      combine(&slice.forward, slice)
+      if slice.backward != nil { combine(&slice.backward!, slice) }
     }
   }
 
@@ -128,11 +158,13 @@ extension CrossbarArray {
     return direction == .forward ? r : r.transposed
   }
 
-  /// Turns a tile's solution into corrections.
+  /// Takes from a tile's solution what the method keeps of it.
   ///
-  /// A cell near G_min carries mostly current of the paths around it, so that G_eff/G may be hundreds; that current does
-  /// not grow with the cell, and under such a D a step of one hundredth would add several times G_max. So corrections are
-  /// cut where the cell would exceed what the device alone can have, and the rest is kept as a constant.
+  /// - `corrected`: the difference to the line sums. Added, not multiplied: a ratio to a cell near G_min, or to an open
+  ///   one, says nothing about how the cell's current changes with it (measured in Documentation/crossbars.md).
+  /// - `exact`, `profile`: the distortion G_eff/G. A cell near G_min carries mostly current of the paths around it, so
+  ///   that it may be hundreds; that current does not grow with the cell, and under such a D a step of one hundredth would
+  ///   add several times G_max. So D is cut at what the device alone can have, and the rest kept as a constant.
   private func store(
     _ solution: Matrix, slice k: Int, plane p: Int, tile: Int, _ direction: ReadDirection, rest: Storage, worker: Int
   ) throws {
@@ -145,31 +177,33 @@ extension CrossbarArray {
     let columns = solution.columns
     let inputs = inputs
     let floor = floor
-    // What the method makes of the conductances uncorrected: themselves, or line sums.
-    let corrections = matrix.corrections.isEmpty ? nil : matrix.corrections[p].base
-    if let corrections, parameters.method == .corrected {
+    let isCorrected = parameters.method == .corrected
+    if isCorrected {
       lineSums(
-        o, i, x: x, factor: s, correction: nil, isForward: direction == .forward, gain: 1, accumulate: false,
-        into: corrections, worker: worker)
+        o, i, x: x, factor: s, isForward: direction == .forward, gain: 1, accumulate: false, into: rest.base,
+        worker: worker)
     }
-    let usesLineSums = parameters.method.usesLineSums
     solution.values.withUnsafeBufferPointer { r in
-      if let corrections {
+      if isCorrected {
+        let hasDummy = parameters.mapping == .dummy
+        for (c, output) in o.enumerated() {
+          for (row, input) in i.enumerated() {
+            let e = output * inputs + input
+            let dummy = hasDummy ? r[row * columns + o.count] : 0
+            rest.base[e] = Float((r[row * columns + c] - dummy) / range) - rest.base[e]
+          }
+        }
+      } else if !matrix.distortions.isEmpty {
+        let d = matrix.distortions[p].base
         for (c, output) in o.enumerated() {
           for (row, input) in i.enumerated() {
             let e = output * inputs + input
             let effective = Float(r[row * columns + c] / range)
             let nominal = x[e] + floor
             let most = nominal * (s?[e] ?? 1)
-            let base = usesLineSums ? corrections[e] : nominal
-            guard base > 0 else {
-              // An open cell: all of it is current of the paths around.
-              rest.base[e] = effective
-              corrections[e] = 0
-              continue
-            }
-            rest.base[e] = max(0, effective - most)
-            corrections[e] = min(effective, most) / base
+            // All of an open cell is current of the paths around.
+            d[e] = most > 0 ? min(effective, most) / most : 0
+            rest.base[e] = most > 0 ? max(0, effective - most) : effective
           }
         }
       }
@@ -269,21 +303,22 @@ extension CrossbarArray {
   private func computeEffectiveWeights(
     _ slice: CrossbarSlice, _ matrix: EffectiveMatrix, _ o: Range<Int>, isForward: Bool, worker: Int
   ) {
+    matrix.packed.invalidate()
+    let all = o.lowerBound * inputs..<o.upperBound * inputs
     if isElementwise {
-      elementwise(slice, matrix, o.lowerBound * inputs..<o.upperBound * inputs)
+      elementwise(slice, matrix, all)
     } else {
       for i in stride(from: 0, to: inputs, by: parameters.rows) {
         for (p, plane) in slice.planes.enumerated() {
           lineSums(
-            o, i..<min(inputs, i + parameters.rows), x: plane.x.base, factor: plane.factors?.base,
-            correction: matrix.corrections.isEmpty ? nil : matrix.corrections[p].base, isForward: isForward,
+            o, i..<min(inputs, i + parameters.rows), x: plane.x.base, factor: plane.factors?.base, isForward: isForward,
             gain: p == 0 ? gain(slice) : -gain(slice), accumulate: p > 0, into: matrix.weights.base, worker: worker)
         }
       }
-      if let sneak = matrix.sneak {
-        let (w, s) = (matrix.weights.base, sneak.base)
-        for e in o.lowerBound * inputs..<o.upperBound * inputs { w[e] += s[e] }
-      }
+    }
+    if let remainder = matrix.remainder {
+      let (w, r) = (matrix.weights.base, remainder.base)
+      for e in all { w[e] += r[e] }
     }
     if let dummy = matrix.dummy {
       let d = dummy.base + o.lowerBound / parameters.columns * inputs
@@ -295,11 +330,13 @@ extension CrossbarArray {
     }
   }
 
-  /// Elements whose correction is a factor of their own.
+  /// Elements that depend on their own devices only.
   private func elementwise(_ slice: CrossbarSlice, _ matrix: EffectiveMatrix, _ range: Range<Int>) {
     let (at, n) = (range.lowerBound, range.count)
     func factor(_ p: Int) -> UnsafePointer<Float>? {
-      let s = matrix.corrections.isEmpty ? slice.planes[p].factors : matrix.corrections[p]
+      let s =
+        !matrix.combined.isEmpty
+        ? matrix.combined[p] : matrix.distortions.isEmpty ? slice.planes[p].factors : matrix.distortions[p]
       return s.map { UnsafePointer($0.base + at) }
     }
     let gain = gain(slice)
@@ -309,17 +346,12 @@ extension CrossbarArray {
     kernels.effectiveWeights(
       n, gain, floor, offset, slice.planes[0].x.base + at, isPair ? slice.planes[1].x.base + at : nil, factor(0),
       isPair ? factor(1) : nil, matrix.weights.base + at)
-    if let sneak = matrix.sneak {
-      let (w, s) = (matrix.weights.base + at, sneak.base + at)
-      for e in 0..<n { w[e] += s[e] }
-    }
   }
 
   /// Line sums of one tile of one plane.
   private func lineSums(
-    _ o: Range<Int>, _ i: Range<Int>, x: UnsafePointer<Float>, factor: UnsafePointer<Float>?,
-    correction: UnsafePointer<Float>?, isForward: Bool, gain: Float, accumulate: Bool,
-    into w: UnsafeMutablePointer<Float>, worker: Int
+    _ o: Range<Int>, _ i: Range<Int>, x: UnsafePointer<Float>, factor: UnsafePointer<Float>?, isForward: Bool,
+    gain: Float, accumulate: Bool, into w: UnsafeMutablePointer<Float>, worker: Int
   ) {
     let c = parameters.circuit
     let range = parameters.device.conductanceRange
@@ -330,7 +362,55 @@ extension CrossbarArray {
     var tile = CKTile(
       wordLines: Int32(i.count), bitLines: Int32(o.count), ld: inputs, floor: floor, wire: Float(c.wireResistance * range),
       driver: Float(driver * range), sense: Float(sense * range), gain: gain, accumulate: accumulate ? 1 : 0)
-    kernels.lineSums(&tile, x + at, factor.map { $0 + at }, correction.map { $0 + at }, w + at, workerScratch[worker].base)
+    kernels.lineSums(&tile, x + at, factor.map { $0 + at }, w + at, workerScratch[worker].base)
+  }
+}
+
+// MARK: Ageing
+
+/// What an array is when it has not aged, to be put back.
+struct FreshCircuit {
+  var matrices: [(forward: EffectiveMatrix, backward: EffectiveMatrix?, ranges: (forward: Float, backward: Float))]
+  var refreshedAt: Int
+  var inputRanges: (forward: Float, backward: Float)
+  var accuracy: CircuitAccuracy
+}
+
+extension CrossbarArray {
+  /// Shows the devices as they are some seconds after programming (drift, retention); 0 brings back exactly what was
+  /// before. While it is aged an array can be read, not updated or stored.
+  ///
+  /// - Throws: `CircuitError` if the aged circuit cannot be solved.
+  public func age(seconds: Double, pool: ThreadPool) throws {
+    precondition(seconds >= 0)
+    if fresh == nil {
+      guard seconds > 0 else { return }
+      fresh = FreshCircuit(
+        matrices: slices.map { ($0.forward, $0.backward, $0.ranges) }, refreshedAt: refreshedAt,
+        inputRanges: inputRanges, accuracy: circuitAccuracy)
+    }
+    for slice in slices { for plane in slice.planes { plane.age(seconds: seconds) } }
+    if seconds == 0, let before = fresh {
+      for (slice, b) in zip(slices, before.matrices) {
+        (slice.forward, slice.backward, slice.ranges) = (b.forward, b.backward, b.ranges)
+      }
+      (refreshedAt, inputRanges, circuitAccuracy) = (before.refreshedAt, before.inputRanges, before.accuracy)
+      fresh = nil
+      computeEffectiveWeights()
+      updateNoise()
+      return
+    }
+    // Converters keep the ranges that they were calibrated to.
+    for slice in slices {
+      let ranges = slice.ranges
+      slice.forgetCircuit(count: count)
+      slice.ranges = ranges
+    }
+    refreshedAt = -1
+    let (inputs, converters) = (inputRanges, slices.map(\.ranges))
+    try prepare(step: -1, workers: 1, pool: pool)
+    inputRanges = inputs
+    for (slice, ranges) in zip(slices, converters) { slice.ranges = ranges }
   }
 }
 

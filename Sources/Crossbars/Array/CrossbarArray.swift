@@ -15,7 +15,7 @@ import NeuralNetworks
 /// A read: inputs are scaled and converted (DAC), each tile's partial sums are converted (ADC), tiles, slices and streams
 /// are summed digitally. One strip of tiles is one GEMM over its shared inputs, followed by one converter pass in the
 /// cache.
-public final class CrossbarArray: WeightArray {
+public final class CrossbarArray: AgeingArray {
   var grid: TileGrid
   public let parameters: CrossbarParameters
   /// S, in units of the weight.
@@ -33,6 +33,8 @@ public final class CrossbarArray: WeightArray {
   var refreshedAt = -1
   /// Full scales of the DACs, forward and backward, where they are calibrated; 0 until then.
   var inputRanges: (forward: Float, backward: Float) = (0, 0)
+  /// What to go back to from an age.
+  var fresh: FreshCircuit?
   /// How well the circuit's method kept to the exact solution.
   public internal(set) var circuitAccuracy = CircuitAccuracy()
 
@@ -77,9 +79,12 @@ public final class CrossbarArray: WeightArray {
     if let slicing = parameters.slicing { device.levels = 1 << slicing.bits }
     let n = weights.count
     for k in 0..<(parameters.slicing?.count ?? 1) {
-      let planes = (0..<planesPerSlice).map {
-        DevicePlane(
-          count: n, device: device, chipSeed: parameters.chipSeed, owner: owner, plane: plane + k * planesPerSlice + $0)
+      var planes: [DevicePlane] = []
+      for p in k * planesPerSlice..<(k + 1) * planesPerSlice {
+        planes.append(
+          DevicePlane(
+            count: n, device: device, chipSeed: parameters.chipSeed, owner: owner, plane: plane + p,
+            faults: try device.faults.map?.plane(p, outputs: weights.shape[0], inputs: weights.shape[1])))
       }
       slices.append(CrossbarSlice(share: parameters.slicing?.share(k) ?? 1, planes: planes, count: n))
     }
@@ -121,7 +126,8 @@ public final class CrossbarArray: WeightArray {
   func reserveScratch(threads: Int) {
     // Line sums of a tile; pulse counts of a block or of one output.
     let padded = (parameters.rows + 7) / 8 * 8
-    let lines = parameters.method.usesLineSums ? (2 * min(parameters.columns, outputs) + 3) * padded + 8 : 0
+    let paddedLines = (min(parameters.columns, outputs) + 7) / 8 * 8
+    let lines = parameters.method.usesLineSums ? (2 * paddedLines + 3) * padded + paddedLines : 0
     let wanted = max(lines, Self.updateBlock, (inputs + 31) / 32 * 32) + 64
     while workerScratch.count < threads { workerScratch.append(Storage(count: wanted)) }
   }
@@ -195,8 +201,8 @@ public final class CrossbarArray: WeightArray {
       for (direction, matrix) in [("forward", slice.forward), ("backward", slice.backward)] {
         guard let matrix else { continue }
         let prefix = "slice\(k).\(direction)."
-        for (p, c) in matrix.corrections.enumerated() { result.append((prefix + "correction\(p)", tensor(c))) }
-        if let s = matrix.sneak { result.append((prefix + "sneak", tensor(s))) }
+        for (p, d) in matrix.distortions.enumerated() { result.append((prefix + "distortion\(p)", tensor(d))) }
+        if let s = matrix.remainder { result.append((prefix + "remainder", tensor(s))) }
         if let s = matrix.dummy { result.append((prefix + "dummy", tensor(s))) }
       }
       result.append(("slice\(k).ranges", Tensor(shape: [2], values: [slice.ranges.forward, slice.ranges.backward])))
@@ -245,12 +251,12 @@ public final class CrossbarArray: WeightArray {
         let prefix = "slice\(k).\(direction)."
         var m = EffectiveMatrix(count: count)
         for p in 0..<planesPerSlice {
-          if let c = try storage(prefix + "correction\(p)", count: count) { m.corrections.append(c) }
+          if let d = try storage(prefix + "distortion\(p)", count: count) { m.distortions.append(d) }
         }
-        guard m.corrections.isEmpty || m.corrections.count == planesPerSlice else {
-          throw ModelError("the checkpoint lacks a correction of \(prefix)")
+        guard m.distortions.isEmpty || m.distortions.count == planesPerSlice else {
+          throw ModelError("the checkpoint lacks a distortion of \(prefix)")
         }
-        m.sneak = try storage(prefix + "sneak", count: count)
+        m.remainder = try storage(prefix + "remainder", count: count)
         m.dummy = try storage(prefix + "dummy", count: columnTiles * inputs)
         return m
       }
@@ -267,10 +273,11 @@ public final class CrossbarArray: WeightArray {
       }
       pending = s
     }
+    fresh = nil
+    factorsChanged()
     refreshedAt = Int(values[0]) + Int(values[1]) << 24 - 1
     inputRanges = (values[3], values[4])
     if let accuracy = state["circuitAccuracy"] { circuitAccuracy = try CircuitAccuracy(accuracy) }
-    computeEffectiveWeights()
   }
 
   public func select(outputs keptOutputs: [Int], inputs keptInputs: [Int]) throws {

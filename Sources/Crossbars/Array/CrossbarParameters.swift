@@ -9,7 +9,7 @@ public enum CircuitMethod: String, CaseIterable, Sendable {
   case exact
   /// Never solved: line sums, G/(1 + A + B), follow every change of the devices (`CKTile`, science/crossbars.md §1.1).
   case closedForm = "closed-form"
-  /// Line sums times the ratio of the exact solution to them at the last one; solved again where a sample of tiles is
+  /// Line sums plus the difference of the exact solution to them at the last one; solved again where a sample of tiles is
   /// farther from exact than the tolerance.
   case corrected
   /// As `exact`, but solved again only where a sample of tiles is farther from exact than the tolerance (TxSim's

@@ -1,23 +1,57 @@
-import CKernels
+import Glibc
 import LinearAlgebra
 
 /// What reads in one direction multiply with, and what it was derived from.
 struct EffectiveMatrix {
   /// Weights that a read sees, [outputs, inputs], the digital part of an offset mapping not subtracted.
   var weights: Storage
-  /// For each plane what turns conductances into those of the last solution: D = G_eff/G, or C = exact / line sums; nil
-  /// while they are 1.
-  var corrections: [Storage] = []
-  /// What a correction cannot hold, in units of the weight: sneak current of cells near G_min. nil while there is none.
-  var sneak: Storage?
-  /// G_eff of each tile's dummy line, [column tiles, inputs], in units of G_max − G_min; nil while it is ideal.
+  /// For each plane D = G_eff/G of the last solution, at most 1; empty where the method keeps none.
+  var distortions: [Storage] = []
+  /// The rest of the last solution, in units of the weight: sneak current of cells near G_min beside a distortion, or
+  /// all that line sums do not hold. nil while there is none.
+  var remainder: Storage?
+  /// G_eff of each tile's dummy line, [column tiles, inputs], in units of G_max − G_min; nil while it is ideal or in the
+  /// remainder.
   var dummy: Storage?
-  /// Of currents in units of the weight: Σ over a strip of tiles of G², [outputs, inputs] (flicker noise), and the
-  /// thermal noise's variance at every ADC, [strips, lines]. nil while the devices have no such noise.
-  var squares: Storage?
-  var thermal: Storage?
+  /// The weights packed for products in registers.
+  let packed: PackedWeights
+  /// Distortions times the devices' own factors; empty where there are no distortions or no factors.
+  var combined: [Storage] = []
 
-  init(count: Int) { weights = Storage(count: count) }
+  init(count: Int) {
+    weights = Storage(count: count)
+    packed = PackedWeights()
+  }
+}
+
+/// Effective weights in the layout of `CKernels.multiplyConverted`, packed when a read first wants them after a change.
+///
+/// A panel serves every read of a step, on every thread; the one that comes first packs it.
+final class PackedWeights: @unchecked Sendable {
+  private var lock = pthread_mutex_t()
+  private var panels: Storage?
+  private var isCurrent = false
+
+  init() { pthread_mutex_init(&lock, nil) }
+  deinit { pthread_mutex_destroy(&lock) }
+
+  /// The weights have changed.
+  func invalidate() { isCurrent = false }
+
+  /// The panels, packed by `pack` if they are out of date.
+  func get(count: Int, _ pack: (UnsafeMutablePointer<Float>) -> Void) -> UnsafeMutablePointer<Float> {
+    pthread_mutex_lock(&lock)
+    defer { pthread_mutex_unlock(&lock) }
+    if panels?.count != count {
+      panels = Storage(count: count)
+      isCurrent = false
+    }
+    if !isCurrent {
+      pack(panels!.base)
+      isCurrent = true
+    }
+    return panels!.base
+  }
 }
 
 /// The devices of one significance of every weight of an array, and what their circuit makes of them.
@@ -31,6 +65,8 @@ final class CrossbarSlice {
   var backward: EffectiveMatrix?
   /// Full scales of the ADCs in units of weight × full-scale input, forward and backward; 0 until calibrated.
   var ranges: (forward: Float, backward: Float) = (0, 0)
+  /// nil while the devices have none.
+  var noise: SliceNoise?
 
   init(share: Double, planes: [DevicePlane], count: Int) {
     self.share = share

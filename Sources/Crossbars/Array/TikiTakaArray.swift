@@ -11,9 +11,10 @@ import NeuralNetworks
 ///
 ///     every step:             A ← A − fastRate·rate·dyᵀ·x    by pulses
 ///     every n steps, input i: a = A·e_i, read through the converters;  C[:, i] ← C[:, i] + transferRate·rate·a
-public final class TikiTakaArray: WeightArray {
-  let fast: CrossbarArray
-  let slow: CrossbarArray
+public final class TikiTakaArray: AgeingArray, PricedArray {
+  /// A and C.
+  public let fast: CrossbarArray
+  public let slow: CrossbarArray
   private let parameters: UpdateParameters
   private let sumsDigitally: Bool
   /// H, [outputs, inputs].
@@ -147,6 +148,19 @@ public final class TikiTakaArray: WeightArray {
       a.withUnsafeBufferPointer { a in for i in 0..<w.count { w[i] += share * a[i] } }
     }
     return w
+  }
+
+  /// The slow array's, with the devices of both.
+  public var design: CrossbarDesign {
+    var design = slow.design
+    design.devices += fast.devices
+    return design
+  }
+
+  /// As `CrossbarArray.age(seconds:pool:)`.
+  public func age(seconds: Double, pool: ThreadPool) throws {
+    try slow.age(seconds: seconds, pool: pool)
+    try fast.age(seconds: seconds, pool: pool)
   }
 
   public var plainWeights: UnsafeMutablePointer<Float>? { nil }

@@ -22,10 +22,11 @@
 ///     I[j] = gs·b[m−1,j]
 ///
 /// There are as many wire segments on a line as cells: the driver sits one segment before the first cell, the sense
-/// node one segment after the last. Every cell is a plain linear resistor, so all sneak paths are in. This is the
-/// topology of badcrossbar (F. Joksas and A. Mehonic, SoftwareX 12, 100617, 2020), with terminals added.
+/// node one segment after the last. Every cell is a resistor (or follows another `CellLaw`), so all sneak paths are in.
+/// This is the topology of badcrossbar (F. Joksas and A. Mehonic, SoftwareX 12, 100617, 2020), with terminals added.
 public struct CircuitParameters: Sendable, Equatable {
-  /// Resistance of one wire segment between neighbouring cells, in ohm. 0 is exact: every line is one node.
+  /// Resistance of one wire segment between neighbouring cells, in ohm. 0 is exact: every line is one node. Infinity, as
+  /// for the other two, is a break: no current leaves the array.
   public var wireResistance: Double
   /// Resistance of each line driver, in ohm, in series with the first wire segment.
   public var driverResistance: Double
@@ -45,16 +46,17 @@ public struct CircuitParameters: Sendable, Equatable {
   /// Whether the array behaves as the plain product I = V·G.
   public var isIdeal: Bool { wireResistance == 0 && driverResistance == 0 && senseResistance == 0 }
 
-  /// - Throws: `CircuitError` if a resistance is neither 0 nor from 1e-150 to 1e150 ohm.
+  /// - Throws: `CircuitError` if a resistance is neither 0, infinite nor from 1e-150 to 1e150 ohm.
   public func validate() throws {
     let limit = CircuitParameters.largestConductance
     let named = [
       ("wireResistance", wireResistance), ("driverResistance", driverResistance), ("senseResistance", senseResistance),
     ]
     for (name, value) in named {
-      guard value == 0 || value >= 1 / limit && value <= limit else {
+      guard value == 0 || value == .infinity || value >= 1 / limit && value <= limit else {
         throw CircuitError(
-          "\(name) is \(value) ohm; expected 0 (an ideal conductor) or a number from \(1 / limit) to \(limit)")
+          "\(name) is \(value) ohm; expected 0 (an ideal conductor), a number from \(1 / limit) to \(limit), or infinity "
+            + "(a break)")
       }
     }
   }

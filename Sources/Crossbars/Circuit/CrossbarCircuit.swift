@@ -1,8 +1,8 @@
 import LinearAlgebra
 
-/// The exact linear circuit of a crossbar, reduced to one matrix.
+/// The circuit of a crossbar: what currents leave it for what voltages.
 ///
-/// A linear array is one [rows, columns] matrix between its drivers and its sense nodes, `I = V·G_eff`, whatever lies
+/// An array of linear cells is one [rows, columns] matrix between its drivers and its sense nodes, `I = V·G_eff`, whatever lies
 /// between. The matrix is found once per programming of the cells; every read after that is a product.
 ///
 /// ```swift
@@ -12,27 +12,39 @@ import LinearAlgebra
 /// ```
 ///
 /// Method: nested dissection with subtraction-free elimination; see `CircuitPlan` and `CircuitFront`. Each element of
-/// the result is right to about 1e-14 of itself for any mixture of wire, terminal and cell conductances.
+/// the result is right to about 1e-14 of itself for any mixture of wire, terminal and cell conductances. For a few
+/// vectors `readCurrents` solves for the cells' currents instead (`CellCurrents`), and so it does for cells with another
+/// law than Ohm's, of which there is no matrix (`NewtonReads`).
 ///
 /// The value is immutable and may be shared by threads; give each thread its own workspace.
 public struct CrossbarCircuit: Sendable, Equatable {
   public let parameters: CircuitParameters
+  /// The law of every cell.
+  public let cell: CellLaw
 
-  /// - Throws: `CircuitError` if a resistance is negative, not a number, or beyond what Float64 can hold.
-  public init(_ parameters: CircuitParameters) throws {
+  /// - Throws: `CircuitError` if a resistance is negative, not a number, or beyond what Float64 can hold, or a parameter
+  ///   of the cells means nothing.
+  public init(_ parameters: CircuitParameters, cell: CellLaw = .linear) throws {
     try parameters.validate()
+    try cell.validate()
     self.parameters = parameters
+    self.cell = cell
+  }
+
+  /// A line that leads nowhere: no current leaves the array.
+  var hasInfiniteResistance: Bool {
+    [parameters.wireResistance, parameters.driverResistance, parameters.senseResistance].contains(.infinity)
   }
 
   /// The effective matrix of an array.
   ///
   /// - Parameters:
-  ///   - conductance: G [rows, columns], in siemens, finite and not negative; 0 is an open cell.
+  ///   - conductance: G [rows, columns], in siemens, not negative; 0 is an open cell, infinity a tie of the two lines.
   ///   - direction: which terminals are driven.
   ///   - workspace: scratch to use again; without it one is made for the call, which costs several times the solution.
   /// - Returns: G_eff in siemens, [rows, columns] for a forward and [columns, rows] for a backward read: inputs × outputs.
   ///   With equal driver and sense resistance one is the transpose of the other (reciprocity).
-  /// - Throws: `CircuitError` if a cell is negative, infinite or NaN, or the circuit is singular in Float64.
+  /// - Throws: `CircuitError` if a cell is negative or NaN, the cells are not linear, or the circuit is singular.
   public func effectiveMatrix(
     _ conductance: Matrix, _ direction: ReadDirection = .forward, workspace: CircuitWorkspace? = nil
   ) throws -> Matrix {
@@ -64,34 +76,17 @@ public struct CrossbarCircuit: Sendable, Equatable {
     workspace: CircuitWorkspace
   ) throws {
     guard rows > 0 && columns > 0 else { return }
+    guard cell == .linear else { throw noMatrix }
     let plan = workspace.plan(rows: rows, columns: columns)
+    try load(source, stride: sourceStride, direction, plan, workspace)
+    if hasInfiniteResistance {
+      let (count, length) = direction == .forward ? (rows, columns) : (columns, rows)
+      for i in 0..<count { (target + i * targetStride).update(repeating: 0, count: length) }
+      return
+    }
     let emptyRows = plan.paddedRows - rows
-    for i in 0..<rows {
-      let row = source + i * sourceStride
-      let padded = workspace.conductance + (emptyRows + i) * plan.paddedColumns
-      // A NaN, an infinity or a negative number makes `fault` other than 0.
-      var fault = 0.0
-      var largest = 0.0
-      for j in 0..<columns {
-        let value = Double(row[j])
-        padded[j] = value
-        fault += value.magnitude - value + 0 * value
-        largest = value > largest ? value : largest
-      }
-      guard fault == 0 && largest <= CircuitParameters.largestConductance else {
-        throw CrossbarCircuit.refusal(padded, row: i, columns: columns)
-      }
-      for j in columns..<plan.paddedColumns { padded[j] = 0 }
-    }
-    for i in 0..<emptyRows {
-      (workspace.conductance + i * plan.paddedColumns).update(repeating: 0, count: plan.paddedColumns)
-    }
 
-    // The backward read exchanges the resistances at the two ends; reciprocity does the rest.
-    let (atLeft, atBottom) =
-      direction == .forward
-      ? (parameters.driverResistance, parameters.senseResistance)
-      : (parameters.senseResistance, parameters.driverResistance)
+    let (atLeft, atBottom) = ends(direction)
     let result: UnsafePointer<Double>
     let resultStride: Int
     if parameters.wireResistance > 0 {
@@ -120,20 +115,190 @@ public struct CrossbarCircuit: Sendable, Equatable {
     }
   }
 
+  var noMatrix: CircuitError {
+    CircuitError("an array of \(cell.name) cells has no effective matrix: its currents do not add up")
+  }
+
+  /// What stands for an infinite conductance where it must be a number, in siemens.
+  /// - Parameter largest: of the other cells.
+  func shortConductance(above largest: Double) -> Double {
+    let (wire, limit) = (parameters.wireResistance, CircuitParameters.largestConductance)
+    let resistances = [wire, wire + parameters.driverResistance, wire + parameters.senseResistance]
+    return 1e25 * resistances.reduce(max(largest, 1 / limit)) { $1 > 0 ? max($0, 1 / $1) : $0 }
+  }
+
+  /// The nodes that shorts make of lines without resistance.
+  func lineNodes(_ conductance: Matrix) -> LineNodes {
+    var nodes = LineNodes(rows: conductance.rows, columns: conductance.columns)
+    for k in conductance.values.indices where conductance.values[k] == .infinity {
+      _ = nodes.tie(k / conductance.columns, k % conductance.columns)
+    }
+    return nodes
+  }
+
+  /// The resistances between the ends of the word lines (left) and bit lines (bottom) and their terminals, in ohm; the
+  /// backward read exchanges them.
+  func ends(_ direction: ReadDirection) -> (left: Double, bottom: Double) {
+    direction == .forward
+      ? (parameters.driverResistance, parameters.senseResistance)
+      : (parameters.senseResistance, parameters.driverResistance)
+  }
+
+  /// Copies a tile into the workspace's padded array.
+  ///
+  /// A short becomes a conductance 1e25 times as large as any other. That is exact in Float64: the elimination never
+  /// subtracts, so each element is right to a few units in its last place whatever the ratios, and the resistance of
+  /// 1e-25 changes it by less than 1e-19 of itself.
+  private func load<Source: BinaryFloatingPoint>(
+    _ source: UnsafePointer<Source>, stride: Int, _ direction: ReadDirection, _ plan: CircuitPlan,
+    _ workspace: CircuitWorkspace
+  ) throws {
+    let emptyRows = plan.paddedRows - plan.rows
+    let columns = plan.columns
+    var overall = 0.0
+    var hasShorts = false
+    for i in 0..<plan.rows {
+      let row = source + i * stride
+      let padded = workspace.conductance + (emptyRows + i) * plan.paddedColumns
+      // A NaN, an infinity or a negative number makes `fault` other than 0.
+      var fault = 0.0
+      var largest = 0.0
+      for j in 0..<columns {
+        let value = Double(row[j])
+        padded[j] = value
+        fault += value.magnitude - value + 0 * value
+        largest = value > largest ? value : largest
+      }
+      if !(fault == 0 && largest <= CircuitParameters.largestConductance) {
+        largest = 0
+        for j in 0..<columns where padded[j] != .infinity {
+          guard padded[j] >= 0 && padded[j] <= CircuitParameters.largestConductance else {
+            throw CrossbarCircuit.refusal(padded[j], row: i, column: j)
+          }
+          largest = max(largest, padded[j])
+        }
+        hasShorts = true
+      }
+      overall = max(overall, largest)
+      for j in columns..<plan.paddedColumns { padded[j] = 0 }
+    }
+    for i in 0..<emptyRows {
+      (workspace.conductance + i * plan.paddedColumns).update(repeating: 0, count: plan.paddedColumns)
+    }
+    guard hasShorts else { return }
+    let cells = workspace.conductance + emptyRows * plan.paddedColumns
+    if parameters.wireResistance == 0 {
+      var nodes = LineNodes(rows: plan.rows, columns: columns)
+      for i in 0..<plan.rows {
+        for j in 0..<columns where cells[i * plan.paddedColumns + j] == .infinity { _ = nodes.tie(i, j) }
+      }
+      try nodes.refuseLoops(ends(direction))
+    }
+    let short = shortConductance(above: overall)
+    for i in 0..<plan.rows {
+      let row = cells + i * plan.paddedColumns
+      for j in 0..<columns where row[j] == .infinity { row[j] = short }
+    }
+  }
+
+  /// Vectors up to which `readCurrents` solves for each instead of the whole matrix, which costs about what this many
+  /// vectors do.
+  static let fewVectors = 8
+  /// Sweeps after which a single vector costs more than the matrix.
+  static let fewSweeps = 60
+
   /// The currents of a batch of reads.
   ///
-  /// There is one path, for one vector as for many: the effective matrix, then a product. The matrix costs about what
-  /// two to four vectors cost by line Gauss–Seidel sweeps, and unlike these it does not slow down with resistive wires.
+  /// A few vectors are solved one by one (`CellCurrents`), more through the effective matrix, and so are a few where the
+  /// sweeps do not settle soon: where lines lose nearly all of their voltage. Non-linear cells are solved one by one.
   ///
   /// - Parameters:
-  ///   - conductance: G [rows, columns], in siemens.
+  ///   - conductance: G [rows, columns], in siemens, not negative; 0 is an open cell, infinity a tie of the two lines.
   ///   - voltages: [vectors, inputs], in volt; inputs are rows for a forward and columns for a backward read.
+  ///   - tolerance: proven error of a current that is not read through the matrix, relative to the largest of its vector.
+  ///   - workspace: scratch for the matrix to use again.
   /// - Returns: [vectors, outputs], in ampere, positive out of the array.
   /// - Throws: `CircuitError` if the circuit cannot be solved, or the voltages have another number of inputs or are not
   ///   finite.
   public func readCurrents(
-    _ conductance: Matrix, voltages: Matrix, _ direction: ReadDirection = .forward, workspace: CircuitWorkspace? = nil
+    _ conductance: Matrix, voltages: Matrix, _ direction: ReadDirection = .forward,
+    tolerance: Double? = nil, workspace: CircuitWorkspace? = nil
   ) throws -> Matrix {
+    let inputs = direction == .forward ? conductance.rows : conductance.columns
+    let outputs = direction == .forward ? conductance.columns : conductance.rows
+    try check(voltages, for: conductance, direction)
+    var currents = Matrix(rows: voltages.rows, columns: outputs)
+    if cell != .linear || voltages.rows <= CrossbarCircuit.fewVectors {
+      try check(conductance)
+      guard voltages.rows > 0 && inputs > 0 && outputs > 0 && !hasInfiniteResistance else { return currents }
+      if try readOneByOne(conductance, voltages, direction, tolerance ?? defaultTolerance, into: &currents) {
+        return currents
+      }
+    }
+    let effective = try effectiveMatrix(conductance, direction, workspace: workspace)
+    guard voltages.rows > 0 && inputs > 0 && outputs > 0 else { return currents }
+    BLAS.useOneThread()
+    currents.values.withUnsafeMutableBufferPointer {
+      BLAS.gemm(
+        false, false, m: voltages.rows, n: outputs, k: inputs, voltages.values, inputs, effective.values, outputs,
+        $0.baseAddress!, outputs)
+    }
+    return currents
+  }
+
+  /// - Returns: false where the matrix does better.
+  private func readOneByOne(
+    _ conductance: Matrix, _ voltages: Matrix, _ direction: ReadDirection, _ tolerance: Double,
+    into currents: inout Matrix
+  ) throws -> Bool {
+    let (rows, columns) = (conductance.rows, conductance.columns)
+    let hasShorts = cell.infinityIsShort && conductance.values.contains(.infinity)
+    if hasShorts && parameters.wireResistance == 0 {
+      guard cell != .linear else { return false }
+      throw CrossbarCircuit.undefinedShorts
+    }
+    let solver = CellCurrents(rows: rows, columns: columns, parameters, direction)
+    let newton = cell == .linear ? nil : NewtonReads(solver, cell, conductance)
+    if newton == nil { conductance.values.withUnsafeBufferPointer { solver.setWeights($0.baseAddress!) } }
+    let (inputs, outputs) = (voltages.columns, currents.columns)
+    return try voltages.values.withUnsafeBufferPointer { voltages in
+      for k in 0..<currents.rows {
+        let vector = voltages.baseAddress! + k * inputs
+        if let newton {
+          _ = try CrossbarCircuit.naming(vector: k) { try newton.solve(vector, tolerance: tolerance) }
+          for j in 0..<outputs { currents.values[k * outputs + j] = newton.output(j) }
+        } else {
+          guard solver.solve(vector, tolerance: tolerance, limit: CrossbarCircuit.fewSweeps) != nil else {
+            return false
+          }
+          for j in 0..<outputs { currents.values[k * outputs + j] = solver.output(j) }
+        }
+      }
+      return true
+    }
+  }
+
+  private static func naming<Result>(vector: Int, _ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch let error as CircuitError { throw CircuitError("vector \(vector): \(error)") }
+  }
+
+  static let undefinedShorts = CircuitError(
+    "cells of infinite conductance between wires without resistance share their current in an undefined way; give "
+      + "wireResistance a small value, such as 1e-6 ohm")
+
+  // MARK: Refusing
+
+  /// - Throws: `CircuitError` naming the first cell that is negative, NaN or beyond the largest conductance but finite.
+  func check(_ conductance: Matrix) throws {
+    let limit = CircuitParameters.largestConductance
+    if let bad = conductance.values.firstIndex(where: { !($0 >= 0 && ($0 <= limit || $0 == .infinity)) }) {
+      throw CrossbarCircuit.refusal(
+        conductance.values[bad], row: bad / conductance.columns, column: bad % conductance.columns)
+    }
+  }
+
+  /// - Throws: `CircuitError` if the voltages do not fit the array or are not finite.
+  func check(_ voltages: Matrix, for conductance: Matrix, _ direction: ReadDirection) throws {
     let inputs = direction == .forward ? conductance.rows : conductance.columns
     guard voltages.columns == inputs else {
       throw CircuitError(
@@ -144,22 +309,11 @@ public struct CrossbarCircuit: Sendable, Equatable {
       throw CircuitError(
         "voltage \(bad % inputs) of vector \(bad / inputs) is \(voltages.values[bad]) V; expected a finite number")
     }
-    let effective = try effectiveMatrix(conductance, direction, workspace: workspace)
-    var currents = Matrix(rows: voltages.rows, columns: effective.columns)
-    guard voltages.rows > 0 && inputs > 0 && effective.columns > 0 else { return currents }
-    BLAS.useOneThread()
-    currents.values.withUnsafeMutableBufferPointer {
-      BLAS.gemm(
-        false, false, m: voltages.rows, n: effective.columns, k: inputs, voltages.values, inputs, effective.values,
-        effective.columns, $0.baseAddress!, effective.columns)
-    }
-    return currents
   }
 
-  private static func refusal(_ values: UnsafePointer<Double>, row: Int, columns: Int) -> CircuitError {
-    let limit = CircuitParameters.largestConductance
-    let column = (0..<columns).first { !(values[$0] >= 0 && values[$0] <= limit) } ?? 0
-    return CircuitError(
-      "cell (\(row), \(column)) has a conductance of \(values[column]) S; expected a number from 0 to \(limit)")
+  private static func refusal(_ value: Double, row: Int, column: Int) -> CircuitError {
+    CircuitError(
+      "cell (\(row), \(column)) has a conductance of \(value) S; expected a number from 0 to "
+        + "\(CircuitParameters.largestConductance), or infinity for a short")
   }
 }

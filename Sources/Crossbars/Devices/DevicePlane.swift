@@ -546,8 +546,11 @@ public final class DevicePlane {
       }
       kept = indices
     }
-    guard all == drawn else { throw ModelError("the checkpoint's plane had \(all) devices, this one \(drawn)") }
     let n = kept?.count ?? all
+    // A plane may have been made at the size that pruning left; its population is that of the plane before.
+    guard all == drawn || (n == count && map == nil) else {
+      throw ModelError("the checkpoint's plane had \(all) devices, this one \(drawn)")
+    }
     let states = try named("x", [n])
     let hidden = device.writeNoise > 0 ? try named("persistent", [n]) : nil
     func storage(_ tensor: Tensor) -> Storage {
@@ -555,7 +558,7 @@ public final class DevicePlane {
       tensor.withUnsafeBufferPointer { s.base.update(from: $0.baseAddress!, count: n) }
       return s
     }
-    (origin, count, age, fresh, epoch) = (kept, n, 0, nil, nil)
+    (drawn, origin, count, age, fresh, epoch) = (all, kept, n, 0, nil, nil)
     x = storage(states)
     persistent = hidden.map(storage)
     drawPopulation()

@@ -16,7 +16,7 @@ public struct CircuitConfiguration: Configurable {
     Field(
       "method", \.method, .choice,
       "How effective matrices are found: ideal (no parasitics); exact, at every refresh; closed-form (line sums, never "
-        + "solved); corrected (line sums times a stored correction) or profile (a stored distortion), both solved anew "
+        + "solved); corrected (line sums plus a stored correction) or profile (a stored distortion), both solved anew "
         + "where a sample of tiles is off by more than the tolerance."),
     Field(
       "refreshInterval", \.refreshInterval, .integer(0...1_000_000_000),

@@ -14,6 +14,7 @@ public struct CrossbarConfiguration: HardwareConfiguration {
   public var update = UpdateConfiguration()
   public var slices: SlicingConfiguration?
   public var weightRange: Double?
+  public var costs = CostsConfiguration()
   public var layers: [String: JSON] = [:]
 
   public init() {}
@@ -40,6 +41,7 @@ public struct CrossbarConfiguration: HardwareConfiguration {
         .word("auto", nil),
         .form(.number(.above(0)), { Double?.some($0) }) { $0 }),
       "Largest weight that a pair of devices can hold; auto: 2.5 times the largest initial weight of the layer."),
+    Field("costs", \.costs, .object(), "Energy, time and area of the parts."),
     Field("layers", \.layers, .map(of: .patch(of: hardwareCodec)), "Overrides by the layer's name or glob."),
   ]
 

@@ -16,11 +16,26 @@ public protocol HardwareConfiguration: Configurable {
   var layers: [String: JSON] { get }
   /// Whether weights learn in the array, without a digital optimizer's state.
   var updatesInArray: Bool { get }
+  /// Whether its arrays are devices: no two chips are alike, and they age.
+  var hasDevices: Bool { get }
+  /// The same design made once more: other device variation, faults and programming noise.
+  ///
+  /// - Parameters:
+  ///   - number: of the chip; 0 is this one.
+  ///   - array: what the first chip holds a layer's weights in; whatever was fixed when that was made stays.
+  func chip(_ number: Int, like array: any WeightArray) -> any HardwareConfiguration
 }
 
 extension HardwareConfiguration {
   public var layers: [String: JSON] { [:] }
   public var updatesInArray: Bool { false }
+  public var hasDevices: Bool { false }
+  public func chip(_ number: Int, like array: any WeightArray) -> any HardwareConfiguration { self }
+
+  /// Whether any layer of a model is on devices.
+  func hasDevices(inLayers names: [String]) -> Bool {
+    names.contains { (try? configuration(forLayer: $0).hasDevices) ?? false }
+  }
   public func checkInputs(outputs: Int, inputs: Int, resolve: (String) -> String) throws {}
 
   /// The hardware of one layer: this one, or what the first glob that fits the layer's name lays over it.
@@ -70,12 +85,27 @@ struct InputProblem: Error, CustomStringConvertible {
   var description: String
 }
 
-/// Ideal products in memory.
+/// Ideal products in memory; with noise on the weights in training, to prepare them for devices.
 public struct DigitalConfiguration: HardwareConfiguration {
+  public var weightNoise: Float = 0
+  public var weightClip: Float?
+
   public init() {}
-  public static let documentation = "Ideal products: one GEMM on OpenBLAS."
-  public static let fields: [Field<DigitalConfiguration>] = []
-  public func hardware(seed: UInt64, resolve: (String) -> String) -> any Hardware { DigitalHardware() }
+  public static let documentation = "Ideal products: one GEMM on OpenBLAS. weightNoise: hardware-aware training."
+  public static let fields: [Field<DigitalConfiguration>] = [
+    Field(
+      "weightNoise", \.weightNoise, .number(0...10, usual: 0.005...0.3),
+      "Gaussian noise on the weights that training reads, redrawn each step: σ relative to the layer's largest weight."),
+    Field(
+      "weightClip", \.weightClip, .optional(.number(.above(0, through: 100), usual: 1...5)),
+      "Weights are cut after each update at so many standard deviations of the layer's weights; not at all if left out."
+    ),
+  ]
+
+  public func hardware(seed: UInt64, resolve: (String) -> String) -> any Hardware {
+    weightNoise == 0 && weightClip == nil
+      ? DigitalHardware() : NoisyDigitalHardware(noise: weightNoise, clip: weightClip, seed: seed)
+  }
 }
 
 /// Whether a name fits a pattern in which `*` stands for any run of characters.

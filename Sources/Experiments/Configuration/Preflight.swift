@@ -282,6 +282,7 @@ private struct Preflight {
       }
     }
     if let train = body as? TrainStage { checkOptimizer(train, targets, at: path) }
+    if let evaluate = body as? EvaluateStage { checkDevices(evaluate, targets, at: path) }
     guard body.needsData, let data = facts(of: stage) else { return }
     for target in targets {
       guard let network = networks[target] else { continue }
@@ -317,6 +318,31 @@ private struct Preflight {
         TrainStage.sentence(stateful.what, model: target, layer: layer), at: "\(path).optimizer.\(stateful.key)",
         hint: TrainStage.arrayHint)
     }
+  }
+
+  /// Chips and ages are for hardware of devices.
+  private mutating func checkDevices(_ evaluate: EvaluateStage, _ targets: [String], at path: String) {
+    guard let (key, reason) = evaluate.deviceKey else { return }
+    for target in targets {
+      let parts = members(of: target)
+      let known = parts.filter { networks[$0] != nil && hardware[$0] != nil }
+      guard known.count == parts.count else { continue }
+      let isOnDevices = known.contains { part in
+        guard let network = networks[part], let (configuration, _) = hardware[part] else { return false }
+        return configuration.hasDevices(inLayers: network.weights.map(\.node.name))
+      }
+      if !isOnDevices {
+        refuse(
+          "model \(target) is on digital hardware, \(reason)", at: "\(path).\(key)",
+          hint: "write it to crossbars first with a map stage, or name with \"models\" those that are on crossbars")
+      }
+    }
+  }
+
+  /// The model itself, or all that an ensemble is made of.
+  private func members(of name: String) -> [String] {
+    let members = experiment.models.first { $0.key == name }?.value.ensemble ?? []
+    return members.isEmpty ? [name] : members.flatMap { self.members(of: $0) }
   }
 
   private mutating func checkMemory(_ stage: any MeasuringStage, _ network: Model, _ data: DataFacts, at path: String) {

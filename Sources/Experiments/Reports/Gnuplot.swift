@@ -4,9 +4,22 @@ import Subprocess
 
 /// A line chart: what gnuplot is asked to draw.
 struct Figure {
+  enum Style {
+    /// Points, joined.
+    case line
+    /// Points alone, for a cloud of them.
+    case points
+    /// Points with the errors of their y.
+    case errors
+    /// Joined points with the errors of their y.
+    case lineWithErrors
+  }
   struct Line {
     var title: String
     var points: [(x: Double, y: Double)]
+    var style = Style.line
+    /// Of each y, upwards and downwards; empty without a style that shows them.
+    var errors: [Double] = []
     /// Dashed, for a second kind of line (training beside test).
     var isDashed = false
     /// Colour of the group it belongs to.
@@ -17,6 +30,13 @@ struct Figure {
   var xLabel: String
   var yLabel: String
   var lines: [Line]
+  var hasLogarithmicX = false
+  /// Named places on the x axis, instead of numbers or beside them.
+  var xNames: [(name: String, x: Double)] = []
+  var showsNumbers = true
+  var xRange: ClosedRange<Double>?
+  /// A dashed line across, with its name.
+  var threshold: (name: String, y: Double)?
 }
 
 /// Draws SVG figures with Debian's gnuplot; beside each stand its script and its data, for restyling.
@@ -28,9 +48,14 @@ enum Gnuplot {
   /// - Throws: `DataError` when a file cannot be written.
   static func draw(_ figures: [Figure], into folder: String) throws -> String? {
     for figure in figures {
+      let hasErrors = figure.lines.contains { !$0.errors.isEmpty }
+      let rows = figure.lines.flatMap { l in
+        l.points.enumerated().map { i, p in
+          [l.title, "\(p.x)", "\(p.y)"] + (hasErrors ? [i < l.errors.count ? "\(l.errors[i])" : ""] : [])
+        }
+      }
       try CSVText.write(
-        ["line", "x", "y"], figure.lines.flatMap { l in l.points.map { [l.title, "\($0.x)", "\($0.y)"] } },
-        to: "\(folder)/\(figure.name).csv")
+        ["line", "x", "y"] + (hasErrors ? ["error"] : []), rows, to: "\(folder)/\(figure.name).csv")
       let text = script(figure)
       try DurableFile.write(text, to: "\(folder)/\(figure.name).gp")
       switch svg(ofScript: "\(folder)/\(figure.name).gp") {
@@ -58,12 +83,32 @@ enum Gnuplot {
       set key below noenhanced
 
       """
-    for (i, line) in f.lines.enumerated() {
-      s += "$line\(i) << EOD\n" + line.points.map { "\($0.x) \($0.y)" }.joined(separator: "\n") + "\nEOD\n"
+    if f.hasLogarithmicX { s += "set logscale x\n" }
+    if let range = f.xRange { s += "set xrange [\(range.lowerBound):\(range.upperBound)]\n" }
+    if !f.xNames.isEmpty {
+      let names = f.xNames.map { "\(quoted($0.name)) \($0.x)" }.joined(separator: ", ")
+      s += "set xtics \(f.showsNumbers ? "add " : "")(\(names)) noenhanced\n"
     }
-    let plots = f.lines.enumerated().map { i, line in
-      "$line\(i) using 1:2 with linespoints lw 2 pt 7 ps 0.4 dt \(line.isDashed ? 2 : 1) "
-        + "lc rgb \"\(colours[line.colour % colours.count])\" title \(quoted(line.title))"
+    for (i, line) in f.lines.enumerated() {
+      let points = line.points.enumerated().map { k, p in
+        "\(p.x) \(p.y)" + (line.errors.isEmpty ? "" : " \(line.errors[k])")
+      }
+      s += "$line\(i) << EOD\n" + points.joined(separator: "\n") + "\nEOD\n"
+    }
+    var plots = f.lines.enumerated().map { i, line in
+      let colour = "lc rgb \"\(colours[line.colour % colours.count])\""
+      let dash = "dt \(line.isDashed ? 2 : 1)"
+      let style =
+        switch line.style {
+        case .line: "using 1:2 with linespoints lw 2 pt 7 ps 0.4 \(dash)"
+        case .points: "using 1:2 with points pt 7 ps 0.5"
+        case .errors: "using 1:2:3 with yerrorbars lw 2 pt 7 ps 0.8"
+        case .lineWithErrors: "using 1:2:3 with yerrorlines lw 2 pt 7 ps 0.5 \(dash)"
+        }
+      return "$line\(i) \(style) \(colour) " + (line.title.isEmpty ? "notitle" : "title \(quoted(line.title))")
+    }
+    if let threshold = f.threshold {
+      plots.append("\(threshold.y) with lines dt 2 lc rgb \"#666666\" title \(quoted(threshold.name))")
     }
     return s + "plot " + plots.joined(separator: ", \\\n     ") + "\n"
   }

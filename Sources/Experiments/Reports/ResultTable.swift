@@ -2,6 +2,12 @@ import Configuration
 
 /// The table that a run ends in.
 public enum ResultTable {
+  /// What of a stage's metrics fits a table for people; result.json has them all.
+  private static func shown(_ metric: String, of stage: String) -> Bool {
+    if stage == "train" { return ["trainLoss", "trainAccuracy"].contains(metric) }
+    return !["energy", "latency", "area", "tiles", "devices", "accuracyMinimum", "accuracyMaximum"].contains(metric)
+  }
+
   /// One row for each model, one column for each measured metric; stages without a model have rows of their own.
   public static func text(_ result: JSON, folder: String) -> String {
     let stages = (result["stages"]?.array ?? []).compactMap { StageResult($0) }
@@ -9,9 +15,7 @@ public enum ResultTable {
     var columns: [String] = []
     var cells: [String: [String: Double]] = [:]
     for s in stages {
-      let metrics =
-        s.stage == "train" ? s.metrics.filter { $0.name == "trainLoss" || $0.name == "trainAccuracy" } : s.metrics
-      for m in metrics {
+      for m in s.metrics where shown(m.name, of: s.stage) {
         let column = "\(s.label) \(m.name)"
         if !models.contains(s.model) { models.append(s.model) }
         if !columns.contains(column) { columns.append(column) }

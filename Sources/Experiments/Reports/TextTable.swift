@@ -47,14 +47,42 @@ func decimals(_ x: Double, _ n: Int) -> String {
 /// A metric as people read it: accuracies in per cent, large counts grouped, others with four digits.
 func readable(_ name: String, _ value: Double) -> String {
   if isShare(name) { return decimals(100 * value, 2) + " %" }
+  if let unit = unit(name) { return withPrefix(value, unit) }
   if value == value.rounded(), abs(value) < 1e15 { return grouped(Int(value)) }
   let magnitude = abs(value)
   return magnitude >= 1e-3 && magnitude < 1e5 ? decimals(value, magnitude < 1 ? 4 : 3) : "\(Float(value))"
 }
 
+private func lastPart(_ name: String) -> String {
+  name.split { $0 == "." || $0 == " " }.last.map(String.init) ?? name
+}
+
 func isShare(_ name: String) -> Bool {
-  let last = name.split { $0 == "." || $0 == " " }.last.map(String.init) ?? name
-  return last.lowercased().hasSuffix("accuracy") || last == "top5"
+  let last = lastPart(name).lowercased()
+  return last.hasSuffix("accuracy") || ["top5", "yield"].contains(last) || last.hasPrefix("accuracy")
+}
+
+/// The unit of a metric that is given with a prefix.
+private func unit(_ name: String) -> String? {
+  switch lastPart(name) {
+  case "energy", "energyPerSample": "J"
+  case "latency": "s"
+  default: nil
+  }
+}
+
+/// Three digits and a prefix: 12.3 nJ.
+func withPrefix(_ value: Double, _ unit: String) -> String {
+  let prefixes = ["f", "p", "n", "µ", "m", "", "k", "M", "G"]
+  guard value.isFinite, value != 0 else { return "\(decimals(value, 0)) \(unit)" }
+  var scaled = value * 1e15
+  var i = 0
+  while abs(scaled) >= 999.5 && i < prefixes.count - 1 {
+    scaled /= 1000
+    i += 1
+  }
+  let digits = abs(scaled) < 9.995 ? 2 : abs(scaled) < 99.95 ? 1 : 0
+  return "\(decimals(scaled, digits)) \(prefixes[i])\(unit)"
 }
 
 func grouped(_ n: Int) -> String {

@@ -19,6 +19,8 @@ struct Checkpoint {
   /// Every model's state, and the optimizer's of the unit under way.
   var models: [(name: String, tensors: [NamedTensor])] = []
   var optimizer: [NamedTensor] = []
+  /// What the arrays did in the unit under way.
+  var spent: [NamedTensor] = []
 
   /// - Throws: `DataError` when the file cannot be written; the one before it then still stands.
   func write(to path: String) throws {
@@ -27,6 +29,7 @@ struct Checkpoint {
       for t in state { tensors.append(Safetensors.NamedArray("models/\(model)/\(t.name)", t.tensor)) }
     }
     for t in optimizer { tensors.append(Safetensors.NamedArray("optimizer/\(t.name)", t.tensor)) }
+    for t in spent { tensors.append(Safetensors.NamedArray("spent/\(t.name)", t.tensor)) }
     let progress = JSON.object([
       ("run", .string(run)), ("unitsDone", .integer(unitsDone)), ("results", .array(results.map(\.json))),
       ("current", current?.json ?? nil),
@@ -53,6 +56,8 @@ struct Checkpoint {
       let tensor = t.array.tensor
       if t.name.hasPrefix("optimizer/") {
         c.optimizer.append((String(t.name.dropFirst("optimizer/".count)), tensor))
+      } else if t.name.hasPrefix("spent/") {
+        c.spent.append((String(t.name.dropFirst("spent/".count)), tensor))
       } else if t.name.hasPrefix("models/") {
         let rest = t.name.dropFirst("models/".count)
         guard let slash = rest.firstIndex(of: "/") else { continue }

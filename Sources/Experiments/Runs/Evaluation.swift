@@ -86,6 +86,20 @@ final class Evaluator {
     logarithms = Storage(count: networks.count > 1 ? batch * networks[0].output.shape.count : 0)
   }
 
+  /// Refreshes the arrays and calibrates their converters as a pass would, for devices that are then aged.
+  /// - Throws: what refreshing an array throws.
+  func settle() throws {
+    for w in workspaces { try prepare(w, Array(0..<min(batch, source.images.count))[...], first: 0, step: nil) }
+  }
+
+  private func prepare(_ w: Workspace, _ indices: ArraySlice<Int>, first: Int, step: Int?) throws {
+    source.fill(w.input, indices, globalSample: UInt64(first))
+    try w.prepareArrays(step: step ?? -1)
+    if w.needsCalibration(training: false) {
+      w.calibrate(samples: indices.count, backward: false, step: step ?? 0, globalSample: UInt64(first))
+    }
+  }
+
   /// One pass over all samples in their order.
   ///
   /// - Parameters:
@@ -106,11 +120,7 @@ final class Evaluator {
       let indices = order[first..<min(n, first + batch)]
       var outputs: [UnsafePointer<Float>] = []
       for w in workspaces {
-        source.fill(w.input, indices, globalSample: UInt64(first))
-        try w.prepareArrays(step: step ?? -1)
-        if w.needsCalibration(training: false) {
-          w.calibrate(samples: indices.count, backward: false, step: step ?? 0, globalSample: UInt64(first))
-        }
+        try prepare(w, indices, first: first, step: step)
         w.forward(samples: indices.count, training: false, step: step ?? 0, globalSample: UInt64(first))
         outputs.append(UnsafePointer(w.output))
       }

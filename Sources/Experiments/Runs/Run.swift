@@ -35,14 +35,46 @@ final class RunModel {
   /// nil for an ensemble.
   var model: Model?
   var members: [RunModel] = []
+  /// What its weights are on now.
+  private(set) var hardware: any HardwareConfiguration = DigitalConfiguration()
+  /// The weights that its arrays were given, by layer, and the number of updates the model had then: devices hold them
+  /// as well as they can.
+  private var given: (weights: [NamedTensor], updates: Int)?
 
   init(_ name: String, _ configuration: ModelConfiguration) {
     self.name = name
     self.configuration = configuration
   }
 
-  /// The networks to run: its own, or an ensemble's members'.
-  var networks: [Model] { model.map { [$0] } ?? members.flatMap(\.networks) }
+  /// Moves the weights onto hardware. - Parameter seed: of the run.
+  func place(
+    on hardware: any HardwareConfiguration, seed: UInt64, resolve: (String) -> String, pool: ThreadPool
+  ) throws {
+    guard let model else { return }
+    self.hardware = hardware
+    given =
+      hardware.hasDevices
+      ? (model.weights.map { ("given/\($0.node.name).\($0.weights.name)", $0.weights.matrix) }, model.updates) : nil
+    try model.place(pool: pool) {
+      try hardware.configuration(forLayer: $0).hardware(seed: seed, resolve: resolve)
+    }
+  }
+
+  /// The weights that were given to the model's arrays, for a checkpoint; none when it has learnt since.
+  var givenWeights: [NamedTensor] {
+    get { given.flatMap { $0.updates == model?.updates ? $0.weights : nil } ?? [] }
+    set { given = newValue.isEmpty ? nil : (newValue, model?.updates ?? 0) }
+  }
+
+  /// What to write to another chip: the weights that this one was given or, if it has learnt since, those it holds.
+  func intendedWeights(_ layer: String, _ weights: Weights) -> Tensor {
+    let found = givenWeights.first { $0.name == "given/\(layer).\(weights.name)" }?.tensor
+    return found.flatMap { $0.shape == [weights.outputs, weights.inputs] ? $0 : nil } ?? weights.matrix
+  }
+
+  /// The models whose networks are run: itself, or an ensemble's members.
+  var parts: [RunModel] { model == nil ? members.flatMap(\.parts) : [self] }
+  var networks: [Model] { parts.compactMap(\.model) }
 }
 
 /// Carries out an experiment: models and data, stage after stage, with a checkpoint after each piece of work.
@@ -243,6 +275,7 @@ public final class Run {
       checkpoint.current = nil
       checkpoint.epochsDone = 0
       checkpoint.optimizer = []
+      checkpoint.spent = []
       try save()
     }
   }
@@ -258,7 +291,7 @@ public final class Run {
   /// Writes the checkpoint, and epochs.csv as far as it goes.
   func save() throws {
     checkpoint.run = id
-    checkpoint.models = models.compactMap { m in m.model.map { (m.name, $0.checkpoint) } }
+    checkpoint.models = models.compactMap { m in m.model.map { (m.name, $0.checkpoint + m.givenWeights) } }
     try checkpoint.write(to: folder.file("state/checkpoint.safetensors"))
     try writeEpochs()
   }
@@ -270,11 +303,12 @@ public final class Run {
       if let remake = context.stage.body as? any RestructuringStage { try remake.restructure(context) }
     }
     for (name, tensors) in saved.models {
-      guard let model = models.first(where: { $0.name == name })?.model else {
+      guard let found = models.first(where: { $0.name == name }), let model = found.model else {
         throw RunError(
           "\(folder.path): the checkpoint holds a model \(name) that the configuration does not; --force starts over")
       }
       try model.restore(Dictionary(tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { a, _ in a }))
+      found.givenWeights = tensors.filter { $0.name.hasPrefix("given/") }
     }
     checkpoint = saved
     progress.say(
@@ -318,9 +352,7 @@ public final class Run {
   }
 
   func place(_ model: RunModel, on hardware: any HardwareConfiguration) throws {
-    try model.model?.place(pool: pool) { layer in
-      try hardware.configuration(forLayer: layer).hardware(seed: configuration.seed, resolve: inputPath)
-    }
+    try model.place(on: hardware, seed: configuration.seed, resolve: inputPath, pool: pool)
   }
 
   private func load(_ path: String, into model: Model) throws {
@@ -402,7 +434,13 @@ public final class Run {
   }
 
   private func drawFigures() throws {
-    let figures = TrainingFigures.figures(from: checkpoint.results, several: models.count > 1)
+    var yieldAbove: [String: Double] = [:]
+    for (stage, label) in zip(configuration.stages, configuration.labels) {
+      yieldAbove[label] = (stage.body as? EvaluateStage)?.yieldAbove
+    }
+    let figures =
+      TrainingFigures.figures(from: checkpoint.results, several: models.count > 1)
+      + EvaluationFigures.figures(from: checkpoint.results, yieldAbove: yieldAbove)
     guard !figures.isEmpty else { return }
     try DurableFile.makeFolders(folder.file("figures"))
     guard let problem = try Gnuplot.draw(figures, into: folder.file("figures")) else { return }

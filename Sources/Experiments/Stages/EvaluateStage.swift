@@ -3,7 +3,7 @@ import Datasets
 import LinearAlgebra
 import NeuralNetworks
 
-/// Measures a model on a part of a data set.
+/// Measures a model on a part of a data set: as it is, on many chips, at several ages.
 public struct EvaluateStage: EnsembleStage, MeasuringStage {
   public enum Part: String, CaseIterable, Sendable {
     case train, validation, test
@@ -11,54 +11,161 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
   }
   public var split = Part.test
   public var batchSize = 64
+  public var chips: Int?
+  public var yieldAbove: Double?
+  public var time: [Double]?
 
   public init() {}
   public static let documentation = "Measures loss, top-1 and top-5 accuracy and the confusion matrix."
   public static let fields: [Field<EvaluateStage>] = [
     Field("split", \.split, .choice, "The part that is measured."),
     Field("batchSize", \.batchSize, .integer(1...65536, unit: "sample"), "Samples of one pass."),
+    Field(
+      "chips", \.chips, .optional(.integer(1...100_000)),
+      "Writes the weights to so many chips, hardware.seed and those after it, and measures each."),
+    Field("yieldAbove", \.yieldAbove, .optional(.number(0...1)), "Accuracy from which on a chip is a good one."),
+    Field(
+      "time", \.time, .optional(.oneOrList(of: .number(0...1e12, unit: "second"))),
+      "Age of the devices since they were programmed: one, or several in rising order."),
   ]
+
+  public mutating func check(_ report: inout Report) {
+    if yieldAbove != nil && chips == nil {
+      report.error(
+        "is a share of chips, and none are asked for", at: "yieldAbove", hint: "give their number: \"chips\": 20")
+    }
+    if let time, let i = zip(time, time.dropFirst()).enumerated().first(where: { $1.0 >= $1.1 })?.offset {
+      report.error(
+        "\(inWords(time[i + 1])) s does not come after \(inWords(time[i])) s", at: "time.\(i + 1)",
+        hint: "devices only grow older: give rising times")
+    }
+  }
 
   public var kind: String { "evaluate" }
   var measured: (key: String, split: Split)? { ("split", split.split) }
+
+  /// The key that asks for devices, and why hardware without any is refused.
+  var deviceKey: (key: String, reason: String)? {
+    if chips != nil { return ("chips", "of which every chip is alike") }
+    return time == nil ? nil : ("time", "which does not age")
+  }
+
+  /// What one pass found.
+  private struct Finding {
+    var chip: Int?
+    var age: Double?
+    var metrics: [(name: String, value: Double)]
+    func value(_ name: String) -> Double { metrics.first { $0.name == name }?.value ?? .nan }
+  }
 
   public func run(_ context: StageContext) throws {
     let run = context.run
     guard let target = context.target else { return }
     let set = try context.dataset()
     let images = try set.part(split.split)
-    let before = activity(target)
-    let evaluator = try Evaluator(
-      target.networks, target.configuration.combine, images, run.dataConfiguration(context.stage.dataset),
-      batch: min(batchSize, images.count), seed: run.configuration.seed, pool: run.pool)
-    run.progress.begin("\(context.label) \(target.name)", total: images.count, unit: "samples")
-    let (loss, scores) = try evaluator.run(step: nil, progress: run.progress)
-    context.result.metrics = scores.metrics + (loss.isNaN && target.networks.count > 1 ? [] : [("loss", loss)])
+    var findings: [Finding] = []
+    var confusion: [Int] = []
+    var classes = 0
+    var activity = Activity()
+    var costs: CrossbarExpenses?
+    run.progress.begin(
+      "\(context.label) \(target.name)", total: images.count * (chips ?? 1) * (time?.count ?? 1), unit: "samples")
+
+    /// Passes over the data with the arrays that the networks have now.
+    func measure(chip: Int?) throws {
+      try InterruptionFlag.check()
+      let evaluator = try Evaluator(
+        target.networks, target.configuration.combine, images, run.dataConfiguration(context.stage.dataset),
+        batch: min(batchSize, images.count), seed: run.configuration.seed, pool: run.pool)
+      func pass(age: Double?) throws {
+        let (loss, scores) = try evaluator.run(step: nil, progress: run.progress)
+        let hasLoss = !loss.isNaN || target.networks.count == 1
+        findings.append(Finding(chip: chip, age: age, metrics: scores.metrics + (hasLoss ? [("loss", loss)] : [])))
+        classes = scores.classes
+        confusion = confusion.isEmpty ? scores.confusion : zip(confusion, scores.confusion).map { $0 + $1 }
+      }
+      let before = target.networks.map(\.activity)
+      var meter = CostMeter(target.parts)
+      meter.begin()
+      if let time {
+        try Ageing.run(
+          target.networks, target.name, seconds: time, pool: run.pool, settle: evaluator.settle, pass(age:))
+      } else {
+        try pass(age: nil)
+      }
+      meter.end()
+      for (network, earlier) in zip(target.networks, before) { activity += network.activity - earlier }
+      if let found = try meter.costs() {
+        if costs == nil { costs = found } else { costs?.again(found) }
+      }
+    }
+    if let chips {
+      for chip in 0..<chips {
+        try Chips.with(chip, of: target.parts[...], seed: run.configuration.seed, resolve: run.inputPath, pool: run.pool) {
+          try measure(chip: chip)
+        }
+      }
+    } else {
+      try measure(chip: nil)
+    }
+
+    report(findings, into: &context.result)
+    costs?.report(samples: findings.count * images.count, into: &context.result)
     let names = set.classNames
     // Beyond that it is no table for people, and as large as everything else together.
-    if scores.classes <= 256 {
+    if classes <= 256 {
       context.result.tables.append(
         (
           "confusion", ["actual"] + names,
-          (0..<scores.classes).map { row in
+          (0..<classes).map { row in
             [.string(row < names.count ? names[row] : "\(row)")]
-              + (0..<scores.classes).map { .integer(scores.confusion[row * scores.classes + $0]) }
+              + (0..<classes).map { .integer(confusion[row * classes + $0]) }
           }
         ))
     }
     context.result.tables.append(
       (
         "activity", ["counter", "value"],
-        zip(activity(target).counters, before.counters).map { after, before in
-          [.string(after.name), .integer(Int(clamping: after.value - before.value))]
-        }
+        activity.counters.map { [.string($0.name), .integer(Int(clamping: $0.value))] }
       ))
   }
 
-  private func activity(_ target: RunModel) -> Activity {
-    var total = Activity()
-    for n in target.networks { total += n.activity }
-    return total
+  /// Metrics are those of the last age, over chips their means; a series goes over the ages.
+  private func report(_ findings: [Finding], into result: inout StageResult) {
+    let names = findings[0].metrics.map(\.name)
+    let ages = time.map { $0.map { Optional($0) } } ?? [nil]
+    for age in ages {
+      let passes = findings.filter { $0.age == age }
+      var found = names.map { name in
+        (name: name, value: passes.reduce(0) { $0 + $1.value(name) } / Double(passes.count))
+      }
+      if chips != nil {
+        let accuracies = passes.map { $0.value("accuracy") }
+        let mean = found.first { $0.name == "accuracy" }?.value ?? .nan
+        if accuracies.count > 1 {
+          let squares = accuracies.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+          found.append(("accuracyDeviation", (squares / Double(accuracies.count - 1)).squareRoot()))
+        }
+        found.append(("accuracyMinimum", accuracies.min() ?? .nan))
+        found.append(("accuracyMaximum", accuracies.max() ?? .nan))
+        if let yieldAbove {
+          found.append(("yield", Double(accuracies.count { $0 >= yieldAbove }) / Double(accuracies.count)))
+        }
+      }
+      result.metrics = found
+      if let age {
+        result.append(age, to: "time")
+        for f in found { result.append(f.value, to: f.name) }
+      }
+    }
+    guard chips != nil else { return }
+    result.tables.append(
+      (
+        "chips", ["chip"] + (time == nil ? [] : ["time (s)"]) + names,
+        findings.map { f in
+          [.integer(f.chip ?? 0)] + (f.age.map { [.number($0)] } ?? []) + f.metrics.map { .number($0.value) }
+        }
+      ))
   }
 }
 

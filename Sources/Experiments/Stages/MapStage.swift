@@ -38,8 +38,16 @@ public struct MapStage: RestructuringStage {
     let before = context.target?.model?.stateDictionary
     try restructure(context)
     let name = context.stage.result ?? context.target?.name
-    guard let mapped = context.run.models.first(where: { $0.name == name })?.model else { return }
+    guard let made = context.run.models.first(where: { $0.name == name }), let mapped = made.model else { return }
     context.result.metrics.append(("arrays", Double(mapped.weights.reduce(0) { $0 + $1.weights.arrays.count })))
+    var meter = CostMeter([made])
+    meter.takeAll()
+    if let programming = try meter.costs()?.total {
+      context.result.metrics += [
+        ("energy", programming.energy), ("latency", programming.time), ("area", programming.area * 1e6),
+        ("tiles", Double(programming.tiles)), ("devices", Double(programming.devices)),
+      ]
+    }
     // How far the devices are from the weights they were given.
     guard let before, !foldBatchNorm else { return }
     var squares = 0.0

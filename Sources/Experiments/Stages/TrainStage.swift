@@ -85,6 +85,8 @@ public struct TrainStage: MeasuringStage {
       try trainer.optimizer.restore(
         Dictionary(run.checkpoint.optimizer.map { ($0.name, $0.tensor) }, uniquingKeysWith: { a, _ in a }))
     }
+    var meter = CostMeter(context.target?.parts ?? [])
+    if firstEpoch > 0 { try meter.restore(run.checkpoint.spent) }
     let count = set.train.count
     let course = schedule.schedule(epochs: epochs)
     let title = context.target.map { "\(context.label) \($0.name)" } ?? context.label
@@ -98,6 +100,7 @@ public struct TrainStage: MeasuringStage {
       let scores = ClassificationScores()
       var lossSum = 0.0
       var rate = 0.0
+      meter.begin()
       for first in stride(from: 0, to: count, by: batchSize) {
         try InterruptionFlag.check()
         let indices = order[first..<min(count, first + batchSize)]
@@ -115,6 +118,8 @@ public struct TrainStage: MeasuringStage {
         run.progress.advance(
           by: indices.count, note: "epoch \(epoch + 1)/\(epochs), loss \((loss * 1000).rounded() / 1000)")
       }
+      // What is measured after an epoch is no part of learning.
+      meter.end()
       if let bad = firstNonFinite(model) {
         throw Divergence(
           description: "training of \(context.target?.name ?? "the model") diverged at step \(model.updates - 1) "
@@ -135,10 +140,13 @@ public struct TrainStage: MeasuringStage {
         run.checkpoint.current = context.result
         run.checkpoint.epochsDone = epoch + 1
         run.checkpoint.optimizer = trainer.optimizer.state
+        run.checkpoint.spent = meter.state
         try run.save()
       }
     }
     context.result.metrics = context.result.series.compactMap { s in s.values.last.map { (s.name, $0) } }
+    context.result.addCircuitAccuracy(of: model)
+    if let costs = try meter.costs() { costs.report(samples: epochs * count, into: &context.result) }
   }
 
   private func measuredPart(_ set: ImageDataset) throws -> (String, LabelledImages)? {
