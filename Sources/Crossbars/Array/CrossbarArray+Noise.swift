@@ -18,6 +18,9 @@ extension CrossbarArray {
     let noise = parameters.device.readNoise
     let floor = floor
     let range = parameters.device.conductanceRange
+    // G/G_max = g/(1 + floor).
+    let (largest, atLargest) = (1 + Double(floor), noise.flickerDeviation)
+    let dependsOnState = noise.flicker > 0 && noise.flickerExponent != 0
     for slice in slices {
       let gain = Double(gain(slice))
       // Σ over the planes of g and of g², g in units of G_max − G_min.
@@ -29,7 +32,9 @@ extension CrossbarArray {
         for e in 0..<count {
           let g = (x[e] + floor) * (f?[e] ?? 1)
           sum.base[e] += g
-          squares.base[e] += g * g
+          // g·σ(g), in units of the σ at G_max where σ depends on the state.
+          let h = dependsOnState ? g * Float(noise.flickerDeviation(at: Double(g) / largest) / atLargest) : g
+          squares.base[e] += h * h
         }
       }
       let flicker = Float(noise.flickerDeviation * noise.flickerDeviation * gain * gain)
@@ -77,7 +82,8 @@ extension CrossbarArray {
       variance.update(repeating: 0, count: n * to)
     }
     let thermal = slice.noise.map { (isForward ? $0.forward : $0.backward).base + strip * to }
-    let purpose = RandomPurpose.read.stream(seed: seed, owner: owner).purpose + (isForward ? 0 : 1) + UInt32(2 * firstPlane)
+    let purpose =
+      RandomPurpose.read.stream(seed: seed, owner: owner).purpose + (isForward ? 0 : 1) + UInt32(2 * firstPlane)
     let group = (to + 31) / 32 * 32
     for r in 0..<n {
       let v = variance + r * to
