@@ -57,8 +57,8 @@ extension CrossbarArray {
   /// Adds read noise to the partial sums of one strip.
   ///
   /// - Parameters:
-  ///   - vectors: [n, lines of all strips], in units of the full scale.
-  ///   - pass: number of slice, stream and strip within the read, of `passes`.
+  ///   - vectors: row r of the strip begins at vectors + r·(lines of all strips) + line; in units of the full scale.
+  ///   - pass: number of slice, stream, strip and repetition within the read, of `passes`.
   ///   - step: of the ADC, 0 without one.
   ///   - firstRow: number of the first vector within the read.
   func addReadNoise(
@@ -81,7 +81,8 @@ extension CrossbarArray {
       variance.update(repeating: 0, count: n * to)
     }
     let thermal = slice.noise.map { (isForward ? $0.forward : $0.backward).base + strip * to }
-    let purpose = RandomPurpose.read.stream(seed: seed, owner: owner).purpose + (isForward ? 0 : 1) + UInt32(2 * firstPlane)
+    let purpose =
+      RandomPurpose.read.stream(seed: seed, owner: owner).purpose + (isForward ? 0 : 1) + UInt32(2 * firstPlane)
     let group = (to + 31) / 32 * 32
     for r in 0..<n {
       let v = variance + r * to

@@ -147,6 +147,8 @@ extension CrossbarArray {
     let (x, s) = (plane.x.base, plane.factors?.base)
     let lowest = 1 / parameters.device.offResistance
     let range = parameters.device.conductanceRange
+    // An open cell, and what rounding makes of it, has no conductance at all.
+    let open = -Float(parameters.device.floor)
     let dummies = parameters.mapping == .dummy ? 1 : 0
     let columns = o.count + dummies
     var g = Matrix(rows: i.count, columns: columns)
@@ -155,7 +157,8 @@ extension CrossbarArray {
       for (c, output) in o.enumerated() {
         for (r, input) in i.enumerated() {
           let e = output * inputs + input
-          g[r * columns + c] = (lowest + Double(x[e]) * range) * (s.map { Double($0[e]) } ?? 1)
+          let own = x[e] <= open ? 0 : lowest + Double(x[e]) * range
+          g[r * columns + c] = own * (s.map { Double($0[e]) } ?? 1)
         }
       }
       if dummies > 0 { for r in 0..<i.count { g[r * columns + o.count] = lowest + 0.5 * range } }
