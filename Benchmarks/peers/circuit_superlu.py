@@ -1,10 +1,11 @@
 """The peer of the circuit benchmark: effective matrix of one crossbar by scipy's SuperLU, on one thread.
 
 The job: assemble the nodal matrix, factor it (minimum degree on A + Aᵀ, no pivoting: the best settings for this matrix),
-solve one adjoint right-hand side per bit line, read off the word-line ends. The topology is that of
+solve one adjoint right-hand side per bit line, read off the word-line ends. With --one-vector the currents of a single
+vector instead: factor and solve one right-hand side. The topology is that of
 Sources/Crossbars/Circuit/CircuitParameters.swift, the conductances are uniform in [1, 10] uS.
 
-    python3 Benchmarks/peers/circuit_superlu.py [--sizes 32,64,128] [--repeats 9]
+    python3 Benchmarks/peers/circuit_superlu.py [--sizes 32,64,128] [--repeats 9] [--one-vector]
 
 Prints one JSON object per size; times are medians in seconds of wall clock (and of this thread's processor time).
 `assemble` is not counted in `total`: Python spends it on lists.
@@ -63,8 +64,10 @@ def clocked(work):
     return result, time.perf_counter() - wall, time.thread_time() - own
 
 
-def measure(size, repeats, wire, driver, sense):
-    conductance = np.random.default_rng(size).uniform(1e-6, 1e-5, (size, size))
+def measure(size, repeats, wire, driver, sense, one_vector):
+    draw = np.random.default_rng(size)
+    conductance = draw.uniform(1e-6, 1e-5, (size, size))
+    voltages = draw.uniform(0, 0.25, size)
     laps = {"assemble": [], "factor": [], "solve": []}
     own = []
     for _ in range(repeats):
@@ -77,12 +80,17 @@ def measure(size, repeats, wire, driver, sense):
         )
         laps["factor"].append(lap)
 
+        def solve_vector():
+            right_hand_side = np.zeros(matrix.shape[0])
+            right_hand_side[drivers] = voltages / (driver + wire)
+            return factors.solve(right_hand_side)[senses] / (sense + wire)
+
         def solve():
             right_hand_sides = np.zeros((matrix.shape[0], size), order="F")
             right_hand_sides[senses, np.arange(size)] = 1 / (sense + wire)
             return factors.solve(right_hand_sides)[drivers] / (driver + wire)
 
-        effective, lap, solve_time = clocked(solve)
+        effective, lap, solve_time = clocked(solve_vector if one_vector else solve)
         laps["solve"].append(lap)
         own.append(factor_time + solve_time)
     medians = {name: statistics.median(values) for name, values in laps.items()}
@@ -95,7 +103,7 @@ def measure(size, repeats, wire, driver, sense):
         **medians,
         "total": statistics.median(f + s for f, s in zip(laps["factor"], laps["solve"])),
         "totalProcessorTime": statistics.median(own),
-        "meanLoss": float(1 - effective.sum() / conductance.sum()),
+        "meanLoss": float(1 - effective.sum() / (voltages @ conductance if one_vector else conductance).sum()),
         "scipy": scipy.__version__,
     }
 
@@ -107,9 +115,13 @@ def main():
     parser.add_argument("--wire", type=float, default=2.0)
     parser.add_argument("--driver", type=float, default=100.0)
     parser.add_argument("--sense", type=float, default=100.0)
+    parser.add_argument("--one-vector", action="store_true")
     options = parser.parse_args()
     for size in map(int, options.sizes.split(",")):
-        print(json.dumps(measure(size, options.repeats, options.wire, options.driver, options.sense)), flush=True)
+        found = measure(
+            size, options.repeats, options.wire, options.driver, options.sense, options.one_vector
+        )
+        print(json.dumps(found), flush=True)
 
 
 if __name__ == "__main__":

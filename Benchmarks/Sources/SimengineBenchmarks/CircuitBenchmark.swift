@@ -1,34 +1,80 @@
 import Crossbars
 import LinearAlgebra
 
-/// Times the effective matrix of one size × size crossbar on one thread; Benchmarks/peers/circuit_superlu.py does the
-/// same job with scipy.
+/// A crossbar to time: conductances uniform in 1 to 10 µS, voltages in 0 to 0.25 V, 100 Ω drivers and sense amplifiers.
 ///
-/// Conductances are uniform in [1, 10] µS, 2 Ω a wire segment, 100 Ω drivers and sense amplifiers. The workspace is made
-/// before the clock starts, as a training run makes it once.
-///
-/// - Returns: `medianSeconds`, wall clock; `meanLoss`, 1 − ΣG_eff/ΣG, by which two programs can see they solve one circuit.
-/// - Throws: `CircuitError` never for these values.
-public func circuitBenchmark(size: Int, repeats: Int) throws -> (medianSeconds: Double, meanLoss: Double) {
-  // The fractions of multiples of the golden ratio are spread evenly over [0, 1).
-  let conductance = Matrix(
-    rows: size, columns: size,
-    values: (1...size * size).map {
-      1e-6 + 9e-6 * (Double($0) * 0.618_033_988_749_894_8).truncatingRemainder(dividingBy: 1)
-    })
-  let circuit = try CrossbarCircuit(
-    CircuitParameters(wireResistance: 2, driverResistance: 100, senseResistance: 100))
-  let workspace = CircuitWorkspace(rows: size, columns: size)
-  let clock = ContinuousClock()
-  var laps: [Double] = []
-  var effective = try circuit.effectiveMatrix(conductance, workspace: workspace)
-  for _ in 0..<max(repeats, 1) {
-    let start = clock.now
-    effective = try circuit.effectiveMatrix(conductance, workspace: workspace)
-    let lap = (clock.now - start).components
-    laps.append(Double(lap.seconds) + Double(lap.attoseconds) * 1e-18)
+/// Scratch is made before the clock starts, as a training run makes it once; `Benchmarks/peers/circuit_superlu.py` does
+/// the same jobs with scipy.
+struct CircuitBenchmark {
+  let circuit: CrossbarCircuit
+  let conductance: Matrix
+  let workspace: CircuitWorkspace
+
+  /// - Throws: `CircuitError` never for sensible arguments.
+  init(size: Int, wire: Double, cell: CellLaw = .linear) throws {
+    circuit = try CrossbarCircuit(
+      CircuitParameters(wireResistance: wire, driverResistance: 100, senseResistance: 100), cell: cell)
+    conductance = CircuitBenchmark.spread(rows: size, columns: size, 1e-6, 1e-5)
+    workspace = CircuitWorkspace(rows: size, columns: size)
   }
-  laps.sort()
-  let loss = 1 - effective.values.reduce(0, +) / conductance.values.reduce(0, +)
-  return (laps[laps.count / 2], loss)
+
+  /// The fractions of multiples of the golden ratio are spread evenly over [0, 1).
+  static func spread(rows: Int, columns: Int, _ low: Double, _ high: Double) -> Matrix {
+    Matrix(
+      rows: rows, columns: columns,
+      values: (1...rows * columns).map {
+        low + (high - low) * (Double($0) * 0.618_033_988_749_894_8).truncatingRemainder(dividingBy: 1)
+      })
+  }
+
+  func voltages(_ vectors: Int) -> Matrix {
+    CircuitBenchmark.spread(rows: vectors, columns: conductance.rows, 0, 0.25)
+  }
+
+  /// Median of the wall clock and of processor time, seconds.
+  static func medians(_ repeats: Int, _ work: () throws -> Void) rethrows -> (wall: Double, processor: Double) {
+    try work()
+    let laps = try (0..<max(repeats, 1)).map { _ in try Lap.of(work) }
+    return (median(laps.map(\.wall)), median(laps.map(\.processor)))
+  }
+
+  func matrix(repeats: Int) throws -> (wall: Double, processor: Double) {
+    try CircuitBenchmark.medians(repeats) { _ = try circuit.effectiveMatrix(conductance, workspace: workspace) }
+  }
+
+  /// 1 − ΣG_eff/ΣG, by which two programs can see that they solve one circuit.
+  func meanLoss() throws -> Double {
+    let effective = try circuit.effectiveMatrix(conductance, workspace: workspace)
+    return 1 - effective.values.reduce(0, +) / conductance.values.reduce(0, +)
+  }
+
+  /// One vector to 1e-9, with the matrix of conductances in hand and nothing else.
+  func vector(repeats: Int) throws -> (wall: Double, processor: Double) {
+    let one = voltages(1)
+    return try CircuitBenchmark.medians(repeats) {
+      _ = try circuit.readCurrents(conductance, voltages: one, tolerance: 1e-9)
+    }
+  }
+
+  /// Largest difference of that vector's currents from the matrix', of the largest current.
+  func vectorError() throws -> Double {
+    let one = voltages(1)
+    let found = try circuit.readCurrents(conductance, voltages: one, tolerance: 1e-9)
+    let effective = try circuit.effectiveMatrix(conductance, workspace: workspace)
+    let exact = CrossbarCircuit.currents(one, through: effective).values
+    return zip(found.values, exact).reduce(0) { max($0, ($1.0 - $1.1).magnitude) } / (exact.max() ?? .nan)
+  }
+
+  /// 256 vectors, the effective matrix included; for each vector.
+  func batch(repeats: Int) throws -> (wall: Double, processor: Double) {
+    let many = voltages(256)
+    let all = try CircuitBenchmark.medians(repeats) {
+      _ = try circuit.readCurrents(conductance, voltages: many, workspace: workspace)
+    }
+    return (all.wall / 256, all.processor / 256)
+  }
+
+  func closedForm(repeats: Int) throws -> (wall: Double, processor: Double) {
+    try CircuitBenchmark.medians(repeats) { _ = try circuit.closedForm(conductance) }
+  }
 }

@@ -18,7 +18,9 @@ import NeuralNetworks
       crossbar-inference PYTHON [ROUNDS [SECONDS]]
                                            inference with wires beside CrossSim's (peers/crossbar_crosssim.py), whose
                                            checkout the environment variable CROSSSIM names
-      circuit PYTHON [ROUNDS]              effective matrices beside SciPy's SuperLU (peers/circuit_superlu.py)
+      circuit PYTHON [ROUNDS]              circuits beside SciPy's SuperLU (peers/circuit_superlu.py; `-` for PYTHON leaves
+                                           it out) and ngspice
+      circuit-errors                       errors of approximate effective matrices, as tables
     """
 
   static func main() {
@@ -67,7 +69,9 @@ import NeuralNetworks
       try CrossbarInference(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5)), time: number(3, 2))
         .run()
     case "circuit" where words.count > 1:
-      try circuitComparison(python: words[1], rounds: Int(number(2, 5)))
+      try CircuitComparison(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5))).run()
+    case "circuit-errors":
+      try CircuitErrors().run()
     default:
       print(usage)
     }

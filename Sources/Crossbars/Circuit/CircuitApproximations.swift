@@ -153,19 +153,9 @@ public struct EffectiveMatrixError: Sendable, Equatable {
   /// - Precondition: the shapes fit.
   public init(of found: Matrix, against exact: Matrix, voltages: Matrix) {
     (elementRMS, elementMax) = EffectiveMatrixError.compare(found.values, exact.values)
-    func currents(_ matrix: Matrix) -> [Double] {
-      precondition(voltages.columns == matrix.rows, "\(voltages.columns) voltages, \(matrix.rows) inputs")
-      var product = Matrix(rows: voltages.rows, columns: matrix.columns)
-      guard voltages.rows > 0 && matrix.rows > 0 && matrix.columns > 0 else { return product.values }
-      BLAS.useOneThread()
-      product.values.withUnsafeMutableBufferPointer {
-        BLAS.gemm(
-          false, false, m: voltages.rows, n: matrix.columns, k: matrix.rows, voltages.values, voltages.columns,
-          matrix.values, matrix.columns, $0.baseAddress!, matrix.columns)
-      }
-      return product.values
-    }
-    (currentRMS, currentMax) = EffectiveMatrixError.compare(currents(found), currents(exact))
+    (currentRMS, currentMax) = EffectiveMatrixError.compare(
+      CrossbarCircuit.currents(voltages, through: found).values,
+      CrossbarCircuit.currents(voltages, through: exact).values)
   }
 
   private static func compare(_ found: [Double], _ exact: [Double]) -> (rms: Double, largest: Double) {

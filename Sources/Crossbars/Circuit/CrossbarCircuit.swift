@@ -236,12 +236,24 @@ public struct CrossbarCircuit: Sendable, Equatable {
       }
     }
     let effective = try effectiveMatrix(conductance, direction, workspace: workspace)
-    guard voltages.rows > 0 && inputs > 0 && outputs > 0 else { return currents }
+    return CrossbarCircuit.currents(voltages, through: effective)
+  }
+
+  /// V · G_eff.
+  ///
+  /// - Parameters:
+  ///   - voltages: [vectors, inputs], in volt.
+  ///   - effective: an effective matrix, inputs × outputs, in siemens.
+  /// - Returns: [vectors, outputs], in ampere.
+  public static func currents(_ voltages: Matrix, through effective: Matrix) -> Matrix {
+    precondition(voltages.columns == effective.rows, "\(voltages.columns) voltages, \(effective.rows) inputs")
+    var currents = Matrix(rows: voltages.rows, columns: effective.columns)
+    guard !currents.values.isEmpty && effective.rows > 0 else { return currents }
     BLAS.useOneThread()
     currents.values.withUnsafeMutableBufferPointer {
       BLAS.gemm(
-        false, false, m: voltages.rows, n: outputs, k: inputs, voltages.values, inputs, effective.values, outputs,
-        $0.baseAddress!, outputs)
+        false, false, m: voltages.rows, n: effective.columns, k: effective.rows, voltages.values, effective.rows,
+        effective.values, effective.columns, $0.baseAddress!, effective.columns)
     }
     return currents
   }

@@ -38,7 +38,7 @@ extension CircuitStage {
           ]
         }
         effective = found
-        currents = product(v, found)
+        currents = CrossbarCircuit.currents(v, through: found)
       }
       try Npy.write(currents, to: try run.outputPath(output))
       if let effectiveMatrix, let effective { try Npy.write(effective, to: try run.outputPath(effectiveMatrix)) }
@@ -132,7 +132,7 @@ extension CircuitStage {
   /// Currents of an array without parasitics.
   private func idealCurrents(_ cell: CellLaw, _ g: Matrix, _ v: Matrix, _ read: ReadDirection) -> Matrix {
     let turned = read == .forward ? g : g.transposed
-    if cell == .linear { return product(v, turned) }
+    if cell == .linear { return CrossbarCircuit.currents(v, through: turned) }
     var currents = Matrix(rows: v.rows, columns: turned.columns)
     for k in 0..<v.rows {
       for i in 0..<turned.rows {
@@ -144,19 +144,5 @@ extension CircuitStage {
       }
     }
     return currents
-  }
-
-  private func product(_ a: Matrix, _ b: Matrix) -> Matrix {
-    var c = Matrix(rows: a.rows, columns: b.columns)
-    BLAS.useOneThread()
-    a.values.withUnsafeBufferPointer { pa in
-      b.values.withUnsafeBufferPointer { pb in
-        c.values.withUnsafeMutableBufferPointer { pc in
-          guard let x = pa.baseAddress, let y = pb.baseAddress, let z = pc.baseAddress else { return }
-          BLAS.gemm(false, false, m: a.rows, n: b.columns, k: a.columns, x, a.columns, y, b.columns, z, b.columns)
-        }
-      }
-    }
-    return c
   }
 }
