@@ -9,7 +9,8 @@ extension CrossbarArray {
     let interval = parameters.refreshInterval
     // A step before the last refresh: another run of training has begun to count.
     if hasTelegraph && (step >= 0 || refreshedAt < 0) {
-      for slice in slices { for plane in slice.planes { plane.telegraph(step: max(step, 0)) } }
+      telegraphEpoch = max(step, 0)
+      drawTelegraph()
       factorsChanged()
     }
     defer { updateNoise() }
@@ -27,6 +28,10 @@ extension CrossbarArray {
   }
 
   private var hasTelegraph: Bool { parameters.device.readNoise.telegraph != nil }
+
+  func drawTelegraph() {
+    for slice in slices { for plane in slice.planes { plane.telegraph(step: telegraphEpoch) } }
+  }
 
   /// Brings what reads see up to date with the devices' own factors.
   func factorsChanged() {

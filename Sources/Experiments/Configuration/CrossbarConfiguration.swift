@@ -39,7 +39,7 @@ public struct CrossbarConfiguration: HardwareConfiguration {
       "weightRange", \.weightRange,
       .either(
         .word("auto", nil),
-        .form(.number(.above(0)), { Double?.some($0) }) { $0 }),
+        .form(.number(1e-30...1e30), { Double?.some($0) }) { $0 }),
       "Largest weight that a pair of devices can hold; auto: 2.5 times the largest initial weight of the layer."),
     Field("costs", \.costs, .object(), "Energy, time and area of the parts."),
     Field("layers", \.layers, .map(of: .patch(of: hardwareCodec)), "Overrides by the layer's name or glob."),
@@ -60,6 +60,29 @@ public struct CrossbarConfiguration: HardwareConfiguration {
   public mutating func check(_ report: inout Report) {
     if converters.converters.streamBits > 0 && converters.converters.dacBits == 0 {
       report.error("streams the bits of inputs that are not rounded", at: "converters", hint: "set dacBits")
+    }
+    let (c, u) = (converters.converters, update.parameters)
+    for (key, isSet) in [("adcNoise", c.adcNoise > 0), ("boundManagement", c.boundManagement > 0)] {
+      if isSet && c.adcBits == 0 {
+        report.error("speaks of ADCs that there are none of", at: "converters.\(key)", hint: "set adcBits")
+      }
+    }
+    // Keys that say nothing about the chosen way to learn.
+    let plain = UpdateParameters()
+    let isTikiTaka = u.mode == .tikiTaka || u.mode == .tikiTaka2
+    let givesPulses = u.mode.isInArray
+    for (key, isSet, matters) in [
+      ("transferInterval", u.transferInterval != plain.transferInterval, isTikiTaka),
+      ("fastRate", u.fastRate != plain.fastRate, isTikiTaka),
+      ("transferRate", u.transferRate != plain.transferRate, isTikiTaka),
+      ("fastShare", u.fastShare != plain.fastShare, isTikiTaka),
+      ("pulses", u.pulses != plain.pulses, givesPulses),
+      ("trainLength", u.trainLength != plain.trainLength, givesPulses && u.pulses == .trains),
+    ] where isSet && !matters {
+      report.warning("means nothing to \"\(u.mode.rawValue)\"", at: "update.\(key)")
+    }
+    if circuit.tolerance != CircuitConfiguration().tolerance && !(circuit.method == .corrected || circuit.method == .profile) {
+      report.warning("means nothing to the method \"\(circuit.method.rawValue)\"", at: "circuit.tolerance")
     }
     if let slices, slices.count > 1, update.parameters.mode.isInArray {
       report.error(
