@@ -244,6 +244,22 @@ struct CrossbarArrayUpdateTests {
     #expect(array.state.map(\.tensor) == before)
   }
 
+  @Test("devices that leak lose their state with every step of training, and only then")
+  func leaks() throws {
+    var device = Device()
+    device.retention = .init(timeConstant: 10, restingState: 0.5)
+    var p = Crossbar.parameters(device: device)
+    p.stepDuration = 1
+    let array = try Crossbar.array(p)
+    let pool = ThreadPool(threads: 1)
+    let start = array.weights.values
+    for step in 1...5 { try array.prepare(step: step, workers: 1, pool: pool) }
+    try array.prepare(step: -1, workers: 1, pool: pool)
+    // Step 0 passed when the array was made.
+    for (a, b) in zip(array.weights.values, start) { #expect(abs(a - b * Float(exp(-0.5))) < 1e-6) }
+    #expect(difference(array.effectiveWeights.values, array.weights.values) < 1e-5)
+  }
+
   @Test("telegraph noise moves reads from step to step, and only while its traps are there")
   func telegraph() throws {
     var device = Device()

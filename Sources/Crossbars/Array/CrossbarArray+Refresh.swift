@@ -8,6 +8,10 @@ extension CrossbarArray {
     reserveScratch(threads: max(workers, pool.threads))
     let interval = parameters.refreshInterval
     // A step before the last refresh: another run of training has begun to count.
+    if step >= 0 && parameters.stepDuration > 0 && parameters.device.retention != nil {
+      for slice in slices { for plane in slice.planes { plane.elapse(0..<count, seconds: parameters.stepDuration) } }
+      computeEffectiveWeights()
+    }
     if hasTelegraph && (step >= 0 || refreshedAt < 0) {
       telegraphEpoch = max(step, 0)
       drawTelegraph()

@@ -130,6 +130,8 @@ public struct CrossbarParameters: Equatable, Sendable {
   public var circuit: CircuitParameters
   public var converters: Converters
   public var update: UpdateParameters
+  /// Seconds that pass with every step of training, in which devices lose their state (`Device.Retention`).
+  public var stepDuration = 0.0
   /// Largest weight that the devices can hold; nil: `weightRangeFactor` × max|w₀|.
   public var weightRange: Double?
   public static let weightRangeFactor = 2.5
@@ -170,6 +172,7 @@ public struct CrossbarParameters: Equatable, Sendable {
     try require("rows", Double(rows), 1...1e9, "at least one word line")
     try require("columns", Double(columns), 1...1e9, "at least one bit line")
     try device.validate()
+    try require("stepDuration", stepDuration, 0...1e12, "seconds, not below 0")
     try require("tolerance", tolerance, 0...1e6, "a number not below 0")
     for (name, bits) in [("dacBits", converters.dacBits), ("adcBits", converters.adcBits)] where bits != 0 {
       try require(name, Double(bits), 2...16, "0 (no rounding) or 2 to 16 bits")

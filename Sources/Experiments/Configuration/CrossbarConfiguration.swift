@@ -15,6 +15,7 @@ public struct CrossbarConfiguration: HardwareConfiguration {
   public var slices: SlicingConfiguration?
   public var weightRange: Double?
   public var costs = CostsConfiguration()
+  public var stepDuration = 0.0
   public var layers: [String: JSON] = [:]
 
   public init() {}
@@ -42,6 +43,9 @@ public struct CrossbarConfiguration: HardwareConfiguration {
         .form(.number(1e-30...1e30), { Double?.some($0) }) { $0 }),
       "Largest weight that a pair of devices can hold; auto: 2.5 times the largest initial weight of the layer."),
     Field("costs", \.costs, .object(), "Energy, time and area of the parts."),
+    Field(
+      "stepDuration", \.stepDuration, .number(0...1e12, unit: "second", usual: 1e-7...10),
+      "Time that passes with every training step, in which devices with retention lose their state."),
     Field("layers", \.layers, .map(of: .patch(of: hardwareCodec)), "Overrides by the layer's name or glob."),
   ]
 
@@ -49,12 +53,14 @@ public struct CrossbarConfiguration: HardwareConfiguration {
 
   /// - Parameter device: with what its files hold; nil takes the keys alone.
   public func parameters(device loaded: Device? = nil) -> CrossbarParameters {
-    CrossbarParameters(
+    var parameters = CrossbarParameters(
       rows: rows, columns: columns, mapping: mapping,
       slicing: slices.map { WeightSlicing(bits: $0.bits, count: $0.count) }, device: loaded ?? device.device,
       method: circuit.method, refreshInterval: circuit.refreshInterval, tolerance: circuit.tolerance,
       circuit: circuit.parameters, converters: converters.converters, update: update.parameters,
       weightRange: weightRange, chipSeed: seed)
+    parameters.stepDuration = stepDuration
+    return parameters
   }
 
   public mutating func check(_ report: inout Report) {
