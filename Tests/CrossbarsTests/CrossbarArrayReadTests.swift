@@ -200,6 +200,19 @@ struct CrossbarArrayReadTests {
     #expect(array.activity == Activity())
   }
 
+  @Test("forward and backward reads keep apart what they packed, where both are of one size")
+  func packedBothWays() throws {
+    // Strips of 64 and 6 lines to 30, of 16 and 14 to 70: as many floats either way.
+    var p = Crossbar.parameters(converters: Converters(dacBits: 0, adcBits: 16, adcRange: .fixed(1e-4)), weightRange: 1)
+    p.columns = 16
+    let array = try Crossbar.array(p, weights: Crossbar.weights(30, 70))
+    let w = array.weights.values.map { Double($0) }
+    for direction in [ReadDirection.forward, .backward, .forward] {
+      let x = Crossbar.gaussians(3 * (direction == .forward ? 70 : 30), seed: 3)
+      #expect(difference(array.read(x, direction), product(x, w, 30, 70, direction)) < 0.02)
+    }
+  }
+
   @Test("without converters nothing is converted")
   func countersWithoutConverters() throws {
     let array = try Crossbar.array(Crossbar.parameters())

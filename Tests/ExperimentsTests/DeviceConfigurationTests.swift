@@ -54,7 +54,7 @@ struct DeviceConfigurationTests {
       #expect(
         (json["device"]?.members ?? []).map(\.key).sorted() == file.origin.map(\.key).sorted(), "\(name)")
       let described = try Description.text(name, options: [])
-      #expect(described.contains(file.sources[0]) && described.contains(file.origin[0].value))
+      #expect(described.contains(file.sources[0]) && described.contains(file.origin[0].value.prefix(16)))
     }
     let files = try FileManager.default.contentsOfDirectory(atPath: "\(Bench.package)/Data/devices")
     #expect(files.filter { $0.hasSuffix(".json") }.count == names.count)

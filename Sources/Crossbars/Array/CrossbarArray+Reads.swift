@@ -173,10 +173,11 @@ extension CrossbarArray {
       let weights = matrix(slice, isForward: isForward).weights.base
       let range = isForward ? slice.ranges.forward : slice.ranges.backward
       let step = adcLevels == 0 ? 1 : range / adcLevels
+      let packed = matrix(slice, isForward: isForward).packed
       let panels =
         !isFused
         ? nil
-        : matrix(slice, isForward: isForward).packed.get(count: panelFloats(isForward: isForward)) {
+        : (isForward ? packed.forward : packed.backward).get(count: panelFloats(isForward: isForward)) {
           pack(weights, from, to, strip, isForward, $0)
         }
       var done = 0

@@ -330,7 +330,8 @@ extension CrossbarArray {
   private func computeEffectiveWeights(
     _ slice: CrossbarSlice, _ matrix: EffectiveMatrix, _ o: Range<Int>, isForward: Bool, worker: Int
   ) {
-    matrix.packed.invalidate()
+    matrix.packed.forward.invalidate()
+    matrix.packed.backward.invalidate()
     let all = o.lowerBound * inputs..<o.upperBound * inputs
     if isElementwise {
       elementwise(slice, matrix, all)

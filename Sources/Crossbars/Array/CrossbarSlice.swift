@@ -13,14 +13,15 @@ struct EffectiveMatrix {
   /// G_eff of each tile's dummy line, [column tiles, inputs], in units of G_max − G_min; nil while it is ideal or in the
   /// remainder.
   var dummy: Storage?
-  /// The weights packed for products in registers.
-  let packed: PackedWeights
+  /// The weights packed for products in registers: for forward reads and for backward reads, whose layouts differ even
+  /// where they are of one size.
+  let packed: (forward: PackedWeights, backward: PackedWeights)
   /// Distortions times the devices' own factors; empty where there are no distortions or no factors.
   var combined: [Storage] = []
 
   init(count: Int) {
     weights = Storage(count: count)
-    packed = PackedWeights()
+    packed = (PackedWeights(), PackedWeights())
   }
 }
 

@@ -119,7 +119,7 @@ enum Gnuplot {
   /// What gnuplot draws of a script, or why it does not.
   static func svg(ofScript path: String) -> Result<[UInt8], Problem> {
     let result = ChildProcess.run("gnuplot", [path.hasPrefix("-") ? "./" + path : path])
-    if result.status == 0 { return .success([UInt8](result.output)) }
+    if result.status == 0 { return .success(result.output) }
     return .failure(
       Problem(
         sentence: result.isMissing
