@@ -101,6 +101,15 @@ INLINE uint32_t nonzeroPortable(const float *x, size_t n) {
   return result;
 }
 
+// Each lane held within ±most; what is not a number stays so.
+INLINE Eight clampPortable(Eight t, float most) {
+  for (int l = 0; l < 8; l++) {
+    t[l] = t[l] > most ? most : t[l];
+    t[l] = t[l] < -most ? -most : t[l];
+  }
+  return t;
+}
+
 // Vectors of eight floats in both bodies, so that both add in the same order.
 #define LANES 8
 #define ROWS 6
@@ -155,6 +164,11 @@ AVX2 INLINE uint32_t nonzeroAVX2(const float *x, size_t n) {
     result |= (uint32_t)_mm256_movemask_ps(differs) << i;
   }
   return result;
+}
+
+// The second operand is the result where one is not a number.
+AVX2 INLINE Eight clampAVX2(Eight t, float most) {
+  return (Eight)_mm256_max_ps(_mm256_set1_ps(-most), _mm256_min_ps(_mm256_set1_ps(most), (__m256)t));
 }
 
 #define NAME(x) x##AVX2

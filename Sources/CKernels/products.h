@@ -161,7 +161,7 @@ ATTRIBUTES static void NAME(multiplyPanels)(int rows, const float *a, ptrdiff_t 
 ATTRIBUTES INLINE uint32_t NAME(convertedBlock)(const int R, const int NV, const float *restrict a, size_t lda, int k,
                                                 const float *restrict b, const float *restrict scales, float step,
                                                 float levels, float gain, int first, float *restrict y, size_t ldy,
-                                                int columns) {
+                                                int columns, int exact) {
   typedef NAME(Vector) V;
   V sum[12][2];
   UNROLL for (int r = 0; r < R; r++)
@@ -175,21 +175,21 @@ ATTRIBUTES INLINE uint32_t NAME(convertedBlock)(const int R, const int NV, const
     }
   }
   const float inverse = 1.f / step;
-  const V most = (V){0} + levels, least = (V){0} - levels;
   NAME(Mask) clipped = {0};
   UNROLL for (int r = 0; r < R; r++) {
     const float s = scales[r] * step * gain;
     float *to = y + r * ldy;
     UNROLL for (int v = 0; v < NV; v++) {
       V t = sum[r][v] * inverse;
-      // Selections, not minima: what is not a number must stay so.
-      const NAME(Mask) above = t > levels, below = t < -levels;
-      clipped -= above | below;
-      t = (V)((above & (NAME(Mask))most) | (below & (NAME(Mask))least) | (~(above | below) & (NAME(Mask))t));
+      const V within = (V)NAME(clamp)((Eight)t, levels);
+      clipped -= within != t;
+      t = within;
       t = ((t + MAGIC) - MAGIC) * s;
+      V *out = (V *)(to + v * LANES);
       if (columns >= (v + 1) * LANES) {
-        V *out = (V *)(to + v * LANES);
         *out = first ? t : *out + t;
+      } else if (r < R - exact) {
+        *out = t;
       } else {
         for (int j = v * LANES; j < columns; j++) to[j] = first ? t[j - v * LANES] : to[j] + t[j - v * LANES];
       }
@@ -201,16 +201,16 @@ ATTRIBUTES INLINE uint32_t NAME(convertedBlock)(const int R, const int NV, const
 }
 
 #define CONVERTED(R, NV) \
-  case R: return NAME(convertedBlock)(R, NV, a, lda, k, b, scales, step, levels, gain, first, y, ldy, columns);
+  case R: return NAME(convertedBlock)(R, NV, a, lda, k, b, scales, step, levels, gain, first, y, ldy, columns, exact);
 ATTRIBUTES static uint32_t NAME(convertedRows1)(int rows, const float *a, size_t lda, int k, const float *b,
                                                 const float *scales, float step, float levels, float gain, int first,
-                                                float *y, size_t ldy, int columns) {
+                                                float *y, size_t ldy, int columns, int exact) {
   switch (rows) { UP_TO_12(CONVERTED) }
   return 0;
 }
 ATTRIBUTES static uint32_t NAME(convertedRows2)(int rows, const float *a, size_t lda, int k, const float *b,
                                                 const float *scales, float step, float levels, float gain, int first,
-                                                float *y, size_t ldy, int columns) {
+                                                float *y, size_t ldy, int columns, int exact) {
   switch (rows) { UP_TO_ROWS(CONVERTED) }
   return 0;
 }
@@ -222,6 +222,8 @@ ATTRIBUTES static uint64_t NAME(multiplyConverted)(int rows, const float *a, siz
                                                    int n, const float *scales, float step, float levels, float gain,
                                                    int first, float *y, size_t ldy) {
   uint64_t clipped = 0;
+  // Rows are written in order, so a single narrow panel may spill into the row below, which is written next.
+  const int spills = first && n <= 2 * LANES && ldy == (size_t)n;
   for (int j = 0; j < n; j += 2 * LANES) {
     int width;
     const float *b = panels + NAME(panel)(k, n, j, &width) + width;
@@ -229,9 +231,14 @@ ATTRIBUTES static uint64_t NAME(multiplyConverted)(int rows, const float *a, siz
     const int stored = n - j < width ? n - j : width;
     for (int i = 0; i < blocks; i++) {
       const int from = rows * i / blocks, to = rows * (i + 1) / blocks;
+      // That many last rows are stored element by element.
+      const int tail = stored < width ? (width + stored - 1) / stored - 1 : 0;
+      int exact = to - from;
+      if (spills) exact = to + tail > rows ? to + tail - rows : 0;
+      if (exact > to - from) exact = to - from;
       clipped += (width == LANES ? NAME(convertedRows1) : NAME(convertedRows2))(
           to - from, a + from * lda, lda, k, b, scales + from, step, levels, gain, first, y + (size_t)from * ldy + j, ldy,
-          stored);
+          stored, exact);
     }
   }
   return clipped;

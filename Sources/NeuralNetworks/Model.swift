@@ -101,7 +101,7 @@ public final class Model {
     var owner = 0
     for node in nodes {
       for w in node.layer.weights {
-        try w.place(on: choose(node.name), owner: owner, pool: pool)
+        try w.place(on: choose(node.name), layer: node.name, owner: owner, pool: pool)
         owner += w.arrays.count
       }
     }

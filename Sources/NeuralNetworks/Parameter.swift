@@ -70,10 +70,10 @@ public final class Weights {
     }
   }
 
-  /// Moves the weights onto other hardware. `owner` numbers the first array.
-  public func place(on hardware: any Hardware, owner: Int, pool: ThreadPool) throws {
+  /// Moves the weights onto other hardware. `owner` numbers the first array, `layer` is the name of theirs.
+  public func place(on hardware: any Hardware, layer: String, owner: Int, pool: ThreadPool) throws {
     arrays = try arrays.enumerated().map { g, array in
-      try hardware.makeArray(weights: array.weights, name: name, owner: owner + g, pool: pool)
+      try hardware.makeArray(weights: array.weights, name: layer, owner: owner + g, pool: pool)
     }
   }
 

@@ -184,6 +184,44 @@ struct CrossbarArrayDeviceTests {
     #expect(array.read(x) != fresh.read(x))
   }
 
+  // MARK: Faults
+
+  @Test("stuck and open cells are in the circuit; an open one conducts nothing, whatever the on/off ratio rounds to")
+  func faults() throws {
+    for off in [1.3e5, 2e5, 1e6, 3.3e6, 1e9] {
+      var device = Device(offResistance: off, variation: 0.1)
+      device.faults = Device.Faults(stuckOn: 0.05, stuckOff: 0.05, open: 0.05)
+      for circuit in [nil, Crossbar.wires] {
+        let array = try Crossbar.array(Crossbar.parameters(device: device, circuit: circuit))
+        let n = Crossbar.outputs * Crossbar.inputs
+        for (p, plane) in array.slices[0].planes.enumerated() {
+          #expect(Set(plane.stuck.map(\.fault)) == [.stuckOn, .stuckOff, .open])
+          for tile in 0..<array.grid.count {
+            let g = array.conductances(slice: 0, plane: p, tile: tile)
+            let (o, i) = array.grid.tile(tile)
+            for cell in plane.stuck {
+              let (output, input) = (cell.index / Crossbar.inputs, cell.index % Crossbar.inputs)
+              guard o.contains(output), i.contains(input) else { continue }
+              let found = g[input - i.lowerBound, output - o.lowerBound]
+              let spread = Double(plane.factors!.base[cell.index])
+              let expected: Double = cell.fault == .stuckOn ? 1e-5 : cell.fault == .open ? 0 : 1 / off
+              #expect(abs(found - expected * spread) <= 1e-12 && (cell.fault != .open || found == 0))
+            }
+          }
+        }
+        // Learning goes on around them.
+        let before = array.weights.values
+        array.update(Crossbar.gaussians(n, seed: 5), rate: 0.01)
+        try array.prepare(step: 50, workers: 1, pool: ThreadPool(threads: 1))
+        #expect(array.weights.values != before)
+        for plane in array.slices[0].planes {
+          for cell in plane.stuck where cell.fault == .stuckOn { #expect(plane.x.base[cell.index] == 1) }
+        }
+        #expect(array.read(Crossbar.gaussians(Crossbar.inputs, seed: 6)).allSatisfy { $0.isFinite })
+      }
+    }
+  }
+
   // MARK: What is refused
 
   static func message(_ body: () throws -> Void) -> String {

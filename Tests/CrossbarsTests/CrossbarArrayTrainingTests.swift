@@ -97,6 +97,43 @@ struct CrossbarArrayTrainingTests {
     #expect(distances.last! < 1e-4)
   }
 
+  @Test("as wires, converters and levels become ideal, training approaches digital training step by step")
+  func approachesDigital() throws {
+    let digital = try Training("mlp", nil)
+    try digital.steps(0..<8)
+    func distance(_ change: (inout CrossbarParameters) -> Void) throws -> Double {
+      var parameters = Crossbar.parameters(circuit: CircuitParameters(wireResistance: 0), update: .programmed)
+      change(&parameters)
+      let crossbar = try Training("mlp", CrossbarHardware(parameters, seed: 1))
+      try crossbar.steps(0..<8)
+      let squares = zip(digital.weights, crossbar.weights).map { Double($0 - $1) * Double($0 - $1) }
+      return mean(squares).squareRoot()
+    }
+    for method in [CircuitMethod.exact, .corrected, .closedForm] {
+      let wires = try [30, 3, 0.3, 0.03].map { wire in
+        try distance {
+          $0.circuit = CircuitParameters(wireResistance: wire)
+          ($0.method, $0.refreshInterval) = (method, 1)
+        }
+      }
+      for (worse, better) in zip(wires, wires.dropFirst()) { #expect(better < 0.5 * worse, "\(method) \(wires)") }
+    }
+    // A range that nothing leaves, so that only the steps matter.
+    let bits = try [8, 10, 12, 14, 16].map { bits in
+      try distance { $0.converters = Converters(dacBits: bits, adcBits: bits, adcRange: .fixed(5e-5)) }
+    }
+    for (worse, better) in zip(bits, bits.dropFirst()) { #expect(better < 0.7 * worse, "\(bits)") }
+    let levels = try [1 << 6, 1 << 9, 1 << 12, 1 << 15].map { levels in try distance { $0.device.levels = levels } }
+    for (worse, better) in zip(levels, levels.dropFirst()) { #expect(better < 0.7 * worse, "\(levels)") }
+    let slices = try [4, 6, 8].map { count in
+      try distance {
+        $0.slicing = WeightSlicing(bits: 2, count: count)
+        $0.update.mode = .mixedPrecision
+      }
+    }
+    for (worse, better) in zip(slices, slices.dropFirst()) { #expect(better < 0.7 * worse, "\(slices)") }
+  }
+
   @Test("the same bits with 1, 2 and 3 threads: LeNet-5 with wires, noise, spread and converters")
   func threads() throws {
     let hardware = CrossbarHardware(Self.everything, seed: 5)

@@ -65,7 +65,9 @@ struct CrossbarArrayUpdateTests {
     #expect(pulses.allSatisfy { $0.0 > $0.1 }, "single vectors do not cancel: \(pulses)")
   }
 
-  @Test("mixed precision loses nothing: what is not written is still pending", arguments: [nil, WeightSlicing(bits: 2, count: 6)])
+  @Test(
+    "mixed precision loses nothing: what is not written is still pending",
+    arguments: [nil, WeightSlicing(bits: 2, count: 6)])
   func mixedPrecision(slicing: WeightSlicing?) throws {
     var p = Self.parameters(.mixedPrecision, device: Device(pulseStep: 0.01))
     p.slicing = slicing
@@ -89,9 +91,11 @@ struct CrossbarArrayUpdateTests {
     #expect(written > 0 && written < UInt64(10 * 2 * n))
   }
 
-  @Test("Tiki-Taka moves what is read of the fast array into the slow one, a column at a time", arguments: [
-    UpdateMode.tikiTaka, .tikiTaka2,
-  ])
+  @Test(
+    "Tiki-Taka moves what is read of the fast array into the slow one, a column at a time",
+    arguments: [
+      UpdateMode.tikiTaka, .tikiTaka2,
+    ])
   func tikiTaka(mode: UpdateMode) throws {
     var p = Self.parameters(mode, device: Device(pulseStep: 1e-4))
     p.update.transferInterval = 2
@@ -144,10 +148,12 @@ struct CrossbarArrayUpdateTests {
     thermal.bandwidth = 1e9
     var flicker = ReadNoise()
     flicker.flicker = 1e-4
-    return [("thermal", thermal), ("flicker", flicker)]
+    var hooge = flicker
+    hooge.flickerExponent = 0.5
+    return [("thermal", thermal), ("flicker", flicker), ("flicker of few carriers", hooge)]
   }()
 
-  @Test("read noise has the variance of its physics, and is Gaussian", arguments: [0, 1])
+  @Test("read noise has the variance of its physics, and is Gaussian", arguments: [0, 1, 2])
   func readNoise(item: Int) throws {
     let (name, noise) = Self.noisy[item]
     var device = Device()
@@ -170,6 +176,7 @@ struct CrossbarArrayUpdateTests {
             item == 0
             ? 4 * 1.380649e-23 * 300 * noise.bandwidth * g
             : noise.flicker * Elementary.log(1e6) * g * g * Double(one[i] * one[i]) / (full * full) * 0.25 * 0.25
+              * (item == 2 ? 1 / (g * device.onResistance) : 1)
           variance += current
         }
       }
@@ -185,7 +192,8 @@ struct CrossbarArrayUpdateTests {
   func noiseIsKeyed() throws {
     var device = Device()
     device.readNoise = Self.noisy[1].noise
-    let array = try Crossbar.array(Crossbar.parameters(device: device, converters: Converters(adcRange: .fixed(1e-5), adcNoise: 0.5)))
+    let array = try Crossbar.array(
+      Crossbar.parameters(device: device, converters: Converters(adcRange: .fixed(1e-5), adcNoise: 0.5)))
     let x = Crossbar.gaussians(12 * Crossbar.inputs, seed: 3)
     func read(_ rows: Range<Int>) -> [Float] {
       let scratch = Storage(count: array.scratchFloats(rows: 12))
@@ -196,7 +204,8 @@ struct CrossbarArrayUpdateTests {
         scratch: scratch.base)
       x.withUnsafeBufferPointer {
         array.forward(
-          $0.baseAddress! + rows.lowerBound * array.inputs, array.inputs, rows: rows.count, y.base, array.outputs, context)
+          $0.baseAddress! + rows.lowerBound * array.inputs, array.inputs, rows: rows.count, y.base, array.outputs,
+          context)
       }
       return y.values
     }
@@ -206,9 +215,11 @@ struct CrossbarArrayUpdateTests {
 
   // MARK: Ageing
 
-  @Test("drift takes conductances down by its power law; going back brings the very same array", arguments: [
-    CircuitMethod.ideal, .exact, .corrected, .profile, .closedForm,
-  ])
+  @Test(
+    "drift takes conductances down by its power law; going back brings the very same array",
+    arguments: [
+      CircuitMethod.ideal, .exact, .corrected, .profile, .closedForm,
+    ])
   func ageing(method: CircuitMethod) throws {
     var device = Device(pulseStep: 1e-4)
     device.drift = .init(exponent: .init(0.05), variation: .init(0.01), referenceTime: 20)
@@ -231,6 +242,22 @@ struct CrossbarArrayUpdateTests {
     try array.age(seconds: 0, pool: pool)
     #expect(array.read(x) == y)
     #expect(array.state.map(\.tensor) == before)
+  }
+
+  @Test("devices that leak lose their state with every step of training, and only then")
+  func leaks() throws {
+    var device = Device()
+    device.retention = .init(timeConstant: 10, restingState: 0.5)
+    var p = Crossbar.parameters(device: device)
+    p.stepDuration = 1
+    let array = try Crossbar.array(p)
+    let pool = ThreadPool(threads: 1)
+    let start = array.weights.values
+    for step in 1...5 { try array.prepare(step: step, workers: 1, pool: pool) }
+    try array.prepare(step: -1, workers: 1, pool: pool)
+    // Step 0 passed when the array was made.
+    for (a, b) in zip(array.weights.values, start) { #expect(abs(a - b * Float(exp(-0.5))) < 1e-6) }
+    #expect(difference(array.effectiveWeights.values, array.weights.values) < 1e-5)
   }
 
   @Test("telegraph noise moves reads from step to step, and only while its traps are there")

@@ -14,13 +14,15 @@ extension CrossbarArray {
 
   /// Derives variances from the devices as they are.
   func updateNoise() {
-    guard hasDeviceNoise else { return }
+    guard hasDeviceNoise, !noiseIsCurrent else { return }
+    noiseIsCurrent = true
     let noise = parameters.device.readNoise
     let floor = floor
     let range = parameters.device.conductanceRange
     for slice in slices {
       let gain = Double(gain(slice))
-      // Σ over the planes of g and of g², g in units of G_max − G_min.
+      // Σ over the planes of g and of σ²·g², g in units of G_max − G_min, σ of flicker noise.
+      let uniform = Float(noise.flickerDeviation)
       let sum = Storage(count: count)
       let squares = slice.noise?.squares ?? Storage(count: count)
       squares.base.update(repeating: 0, count: count)
@@ -29,11 +31,13 @@ extension CrossbarArray {
         for e in 0..<count {
           let g = (x[e] + floor) * (f?[e] ?? 1)
           sum.base[e] += g
-          squares.base[e] += g * g
+          let sigma =
+            noise.flickerExponent == 0 ? uniform : Float(noise.flickerDeviation(at: Double(g / (1 + floor))))
+          squares.base[e] += sigma * sigma * g * g
         }
       }
-      let flicker = Float(noise.flickerDeviation * noise.flickerDeviation * gain * gain)
-      for e in 0..<count { squares.base[e] *= flicker }
+      let scale = Float(gain * gain)
+      for e in 0..<count { squares.base[e] *= scale }
       // 4kTB·ΣG as a variance of the partial sum.
       let perSiemens = noise.thermalDeviation(conductance: 1) * gain / (parameters.converters.readVoltage * range)
       let thermal = Float(perSiemens * perSiemens * range)
@@ -53,8 +57,8 @@ extension CrossbarArray {
   /// Adds read noise to the partial sums of one strip.
   ///
   /// - Parameters:
-  ///   - vectors: [n, lines of all strips], in units of the full scale.
-  ///   - pass: number of slice, stream and strip within the read, of `passes`.
+  ///   - vectors: row r of the strip begins at vectors + r·(lines of all strips) + line; in units of the full scale.
+  ///   - pass: number of slice, stream, strip and repetition within the read, of `passes`.
   ///   - step: of the ADC, 0 without one.
   ///   - firstRow: number of the first vector within the read.
   func addReadNoise(
@@ -77,7 +81,8 @@ extension CrossbarArray {
       variance.update(repeating: 0, count: n * to)
     }
     let thermal = slice.noise.map { (isForward ? $0.forward : $0.backward).base + strip * to }
-    let purpose = RandomPurpose.read.stream(seed: seed, owner: owner).purpose + (isForward ? 0 : 1) + UInt32(2 * firstPlane)
+    let purpose =
+      RandomPurpose.read.stream(seed: seed, owner: owner).purpose + (isForward ? 0 : 1) + UInt32(2 * firstPlane)
     let group = (to + 31) / 32 * 32
     for r in 0..<n {
       let v = variance + r * to
@@ -94,7 +99,7 @@ extension CrossbarArray {
 
 /// Variances of a slice's read noise.
 struct SliceNoise {
-  /// σ²·gain²·Σ over the planes of g², [outputs, inputs]: flicker noise for a full-scale input.
+  /// gain²·Σ over the planes of σ²·g², [outputs, inputs]: flicker noise for a full-scale input.
   let squares: Storage
   /// Thermal noise at every ADC, [row tiles, outputs] and [column tiles, inputs].
   let forward: Storage

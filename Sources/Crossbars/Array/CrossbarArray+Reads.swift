@@ -201,18 +201,25 @@ extension CrossbarArray {
                 continue
               }
               product(vectors, from, n, line, lines, memory.partial, to, weights, isForward)
+              let pass = (k * streams + stream) * strips + s
+              let passes = slices.count * streams * strips * (converters.boundManagement + 1)
               if noisy {
-                let pass = (k * streams + stream) * strips + s
                 addReadNoise(
-                  vectors, n, strip: s, line, lines, slice, pass: pass, passes: slices.count * streams * strips,
+                  vectors, n, strip: s, line, lines, slice, pass: pass, passes: passes,
                   step: adcLevels == 0 ? 0 : step, isForward: isForward, firstRow: done, context, memory.variance,
                   memory.partial)
               }
               var scales = memory.scales
               if converters.boundManagement > 0 {
                 manageBounds(
-                  x + done * ldx, ldx, vectors, n, line, lines, weights, range, memory, isForward,
-                  requantizes: streams == 1, fixedInput: fixedInput, counter)
+                  vectors, n, line, lines, weights, range, memory, isForward, requantizes: streams == 1, counter
+                ) { row, vector, sums, repetition in
+                  guard noisy else { return }
+                  addReadNoise(
+                    vector - line, 1, strip: s, line, lines, slice,
+                    pass: pass + repetition * slices.count * streams * strips, passes: passes, step: step,
+                    isForward: isForward, firstRow: done + row, context, memory.variance, sums)
+                }
                 scales = memory.boundScales
               }
               if adcLevels > 0 {
@@ -280,10 +287,14 @@ extension CrossbarArray {
 
   /// Reads vectors whose partial sums leave the ADC's range again with halved inputs, as often as allowed; what the
   /// halving took is given back digitally, through `boundScales`.
+  /// - Parameter addNoise: adds the noise of a repetition (1, 2, …) of one row's read to its sums.
   private func manageBounds(
-    _ x: UnsafePointer<Float>, _ ldx: Int, _ vectors: UnsafePointer<Float>, _ n: Int, _ line: Int, _ lines: Int,
-    _ weights: UnsafePointer<Float>, _ range: Float, _ memory: ReadMemory, _ isForward: Bool, requantizes: Bool,
-    fixedInput: Float, _ counter: UnsafeMutablePointer<Activity>
+    _ vectors: UnsafePointer<Float>, _ n: Int, _ line: Int, _ lines: Int, _ weights: UnsafePointer<Float>,
+    _ range: Float, _ memory: ReadMemory, _ isForward: Bool, requantizes: Bool,
+    _ counter: UnsafeMutablePointer<Activity>,
+    addNoise: (
+      _ row: Int, _ vector: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>, _ repetition: Int
+    ) -> Void
   ) {
     let (from, to) = isForward ? (inputs, outputs) : (outputs, inputs)
     let levels = Converters.levels(parameters.converters.dacBits)
@@ -296,7 +307,7 @@ extension CrossbarArray {
         return most > range
       }
       var factor: Float = 1
-      for _ in 0..<parameters.converters.boundManagement where clips() {
+      for repetition in 0..<parameters.converters.boundManagement where clips() {
         factor *= 2
         let source = vectors + r * from + line
         for i in 0..<lines {
@@ -308,6 +319,7 @@ extension CrossbarArray {
         } else {
           BLAS.gemm(false, false, m: 1, n: to, k: lines, memory.boundRow, lines, weights + line * inputs, inputs, sums, to)
         }
+        addNoise(r, memory.boundRow, sums, repetition + 1)
         counter.pointee.boundRepeats += 1
       }
       memory.boundScales[r] *= factor

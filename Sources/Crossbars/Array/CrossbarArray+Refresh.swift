@@ -8,8 +8,13 @@ extension CrossbarArray {
     reserveScratch(threads: max(workers, pool.threads))
     let interval = parameters.refreshInterval
     // A step before the last refresh: another run of training has begun to count.
+    if step >= 0 && parameters.stepDuration > 0 && parameters.device.retention != nil {
+      for slice in slices { for plane in slice.planes { plane.elapse(0..<count, seconds: parameters.stepDuration) } }
+      computeEffectiveWeights()
+    }
     if hasTelegraph && (step >= 0 || refreshedAt < 0) {
-      for slice in slices { for plane in slice.planes { plane.telegraph(step: max(step, 0)) } }
+      telegraphEpoch = max(step, 0)
+      drawTelegraph()
       factorsChanged()
     }
     defer { updateNoise() }
@@ -27,6 +32,10 @@ extension CrossbarArray {
   }
 
   private var hasTelegraph: Bool { parameters.device.readNoise.telegraph != nil }
+
+  func drawTelegraph() {
+    for slice in slices { for plane in slice.planes { plane.telegraph(step: telegraphEpoch) } }
+  }
 
   /// Brings what reads see up to date with the devices' own factors.
   func factorsChanged() {
@@ -54,7 +63,8 @@ extension CrossbarArray {
     let method = parameters.method
     if parameters.hasIdealCircuit { return computeEffectiveWeights() }
     while workspaces.count < pool.threads {
-      workspaces.append(CircuitWorkspace(rows: parameters.rows, columns: parameters.columns))
+      workspaces.append(
+        CircuitWorkspace(rows: min(parameters.rows, inputs), columns: min(parameters.columns, outputs)))
     }
     if isFirst || !method.isAdaptive {
       if method == .closedForm {
@@ -128,6 +138,17 @@ extension CrossbarArray {
     }
   }
 
+  /// Weights are held by pairs of devices on arrays of their own.
+  public var isPaired: Bool { planesPerSlice == 2 }
+
+  /// The conductances of a tile as its circuit has them, a dummy line last: siemens, [word lines, bit lines].
+  ///
+  /// - Precondition: the array has the slice and the tile, and a minus array if that is asked for.
+  public func conductance(slice: Int, isMinus: Bool, tileRow: Int, tileColumn: Int) -> Matrix {
+    precondition(tileRow < rowTiles && tileColumn < columnTiles && (isPaired || !isMinus))
+    return conductances(slice: slice, plane: isMinus ? 1 : 0, tile: tileColumn * rowTiles + tileRow)
+  }
+
   /// The conductances of a tile as the circuit sees it, siemens, [word lines, bit lines], a dummy line last.
   func conductances(slice k: Int, plane: Int, tile: Int) -> Matrix {
     let (o, i) = grid.tile(tile)
@@ -135,6 +156,8 @@ extension CrossbarArray {
     let (x, s) = (plane.x.base, plane.factors?.base)
     let lowest = 1 / parameters.device.offResistance
     let range = parameters.device.conductanceRange
+    // An open cell, and what rounding makes of it, has no conductance at all.
+    let open = -Float(parameters.device.floor)
     let dummies = parameters.mapping == .dummy ? 1 : 0
     let columns = o.count + dummies
     var g = Matrix(rows: i.count, columns: columns)
@@ -143,7 +166,8 @@ extension CrossbarArray {
       for (c, output) in o.enumerated() {
         for (r, input) in i.enumerated() {
           let e = output * inputs + input
-          g[r * columns + c] = (lowest + Double(x[e]) * range) * (s.map { Double($0[e]) } ?? 1)
+          let own = x[e] <= open ? 0 : lowest + Double(x[e]) * range
+          g[r * columns + c] = own * (s.map { Double($0[e]) } ?? 1)
         }
       }
       if dummies > 0 { for r in 0..<i.count { g[r * columns + o.count] = lowest + 0.5 * range } }
@@ -282,6 +306,7 @@ extension CrossbarArray {
 
   /// Recomputes the effective weights of everything from the devices and the corrections.
   func computeEffectiveWeights() {
+    noiseIsCurrent = false
     for tile in 0..<columnTiles { computeEffectiveWeights(columnTile: tile, worker: 0) }
   }
 

@@ -108,6 +108,7 @@ extension CrossbarArray {
 
   /// Recomputes what reads see, a column of tiles at a time on all threads.
   func recompute(pool: ThreadPool) {
+    noiseIsCurrent = false
     reserveScratch(threads: pool.threads)
     pool.run(count: columnTiles, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
       Unmanaged<CrossbarArray>.fromOpaque(context).takeUnretainedValue().computeEffectiveWeights(
@@ -123,12 +124,31 @@ extension CrossbarArray {
       writePending(pending.base, delta, index: index)
     } else {
       // Devices of a weight that does not change are left alone.
-      let weights = weights
-      var targets = [Float](repeating: 0, count: count)
-      weights.withUnsafeBufferPointer { w in for e in 0..<count { targets[e] = w[e] + delta[e] } }
+      var targets = heldWeights
+      for e in 0..<count { targets[e] += delta[e] }
       write(targets, where: { delta[$0] != 0 }, index: index)
     }
     recompute(pool: pool)
+  }
+
+  /// The weights that a change is added to: of sliced ones those of the digits that the devices stand nearest to. The
+  /// noise of a high digit must not be taken for a value of the low ones: it would be added at every change.
+  private var heldWeights: [Float] {
+    guard let slicing = parameters.slicing else { return weights.values }
+    let n = count
+    var codes = [Double](repeating: 0, count: n)
+    let most = Float(slicing.base - 1)
+    for (k, slice) in slices.enumerated() {
+      let unit = Elementary.pow(slicing.base, Double(slicing.count - 1 - k))
+      let plus = slice.planes[0].x.base
+      let minus = slice.planes.count > 1 ? slice.planes[1].x.base : nil
+      for e in 0..<n {
+        let x = minus.map { 0.5 * (plus[e] + 1 - $0[e]) } ?? plus[e]
+        codes[e] += unit * Double(min(most, max(0, (x * most).rounded(.toNearestOrEven))))
+      }
+    }
+    let range = Double(weightRange)
+    return codes.map { Float(range * (2 * $0 / slicing.largest - 1)) }
   }
 
   /// Mixed precision: what the sums amount to in whole steps is written, the rest stays.
@@ -156,17 +176,14 @@ extension CrossbarArray {
     }
     // One step is the least significant one; the weight is read, and the digits that change are programmed.
     let step = Float(2 * Double(weightRange) / slicing.largest)
-    let weights = weights
-    var targets = [Float](repeating: 0, count: n)
+    var targets = heldWeights
     var changes = [Bool](repeating: false, count: n)
-    weights.withUnsafeBufferPointer { w in
-      for e in 0..<n {
-        sums[e] += delta[e]
-        let k = (sums[e] / step).rounded(.towardZero)
-        sums[e] -= k * step
-        changes[e] = k != 0
-        targets[e] = w[e] + k * step
-      }
+    for e in 0..<n {
+      sums[e] += delta[e]
+      let k = (sums[e] / step).rounded(.towardZero)
+      sums[e] -= k * step
+      changes[e] = k != 0
+      targets[e] += k * step
     }
     write(targets, where: { changes[$0] }, index: index)
   }

@@ -33,6 +33,10 @@ public final class CrossbarArray: AgeingArray {
   var refreshedAt = -1
   /// Full scales of the DACs, forward and backward, where they are calibrated; 0 until then.
   var inputRanges: (forward: Float, backward: Float) = (0, 0)
+  /// Epoch of the telegraph noise in the devices' factors; −1 before the first.
+  var telegraphEpoch = -1
+  /// The variances of read noise are those of the devices as they are.
+  var noiseIsCurrent = false
   /// What to go back to from an age.
   var fresh: FreshCircuit?
   /// How well the circuit's method kept to the exact solution.
@@ -105,6 +109,8 @@ public final class CrossbarArray: AgeingArray {
   public var columnTiles: Int { grid.columnTiles }
   var count: Int { grid.outputs * grid.inputs }
   var planesPerSlice: Int { parameters.mapping == .differential ? 2 : 1 }
+  /// Digits of a weight.
+  public var sliceCount: Int { slices.count }
   /// Planes of devices: each is an array of tiles.
   public var planes: Int { slices.count * planesPerSlice }
   /// Devices, those of dummy lines included.
@@ -125,7 +131,7 @@ public final class CrossbarArray: AgeingArray {
 
   func reserveScratch(threads: Int) {
     // Line sums of a tile; pulse counts of a block or of one output.
-    let padded = (parameters.rows + 7) / 8 * 8
+    let padded = (min(parameters.rows, inputs) + 7) / 8 * 8
     let paddedLines = (min(parameters.columns, outputs) + 7) / 8 * 8
     let lines = parameters.method.usesLineSums ? (2 * paddedLines + 3) * padded + paddedLines : 0
     let wanted = max(lines, Self.updateBlock, (inputs + 31) / 32 * 32) + 64
@@ -209,14 +215,15 @@ public final class CrossbarArray: AgeingArray {
       if slice.backward != nil { result.append(("slice\(k).backward", Tensor(shape: [1], values: [1]))) }
     }
     if let pending { result.append(("pending", tensor(pending))) }
-    let refreshed = refreshedAt + 1
+    let (refreshed, epoch) = (refreshedAt + 1, telegraphEpoch + 1)
     result.append(
       (
         "scalars",
         Tensor(
-          shape: [5],
+          shape: [7],
           values: [
             Float(refreshed & 0xFF_FFFF), Float(refreshed >> 24), weightRange, inputRanges.forward, inputRanges.backward,
+            Float(epoch & 0xFF_FFFF), Float(epoch >> 24),
           ])
       ))
     result.append(("circuitAccuracy", circuitAccuracy.tensor))
@@ -233,7 +240,7 @@ public final class CrossbarArray: AgeingArray {
       tensor.withUnsafeBufferPointer { s.base.update(from: $0.baseAddress!, count: s.count) }
       return s
     }
-    guard let scalars = state["scalars"], scalars.count == 5 else {
+    guard let scalars = state["scalars"], scalars.count == 7 else {
       throw ModelError("the checkpoint holds no device states of [\(outputs), \(inputs)]")
     }
     let values = scalars.values
@@ -274,6 +281,8 @@ public final class CrossbarArray: AgeingArray {
       pending = s
     }
     fresh = nil
+    telegraphEpoch = Int(values[5]) + Int(values[6]) << 24 - 1
+    if telegraphEpoch >= 0 { drawTelegraph() }
     factorsChanged()
     refreshedAt = Int(values[0]) + Int(values[1]) << 24 - 1
     inputRanges = (values[3], values[4])
@@ -326,17 +335,26 @@ public struct CircuitAccuracy: Equatable, Sendable {
     worstLargest = max(worstLargest, largest)
   }
 
-  /// For a checkpoint, each number in two Float32 parts.
+  /// For a checkpoint, each number in three Float32 parts: all the digits of a Float64.
   var tensor: Tensor {
-    let values = [Double(solutions), Double(checks), rms, largest, worstRms, worstLargest]
-    return Tensor(shape: [6, 2], values: values.flatMap { [Float($0), Float($0 - Double(Float($0)))] })
+    var parts: [Float] = []
+    for value in [Double(solutions), Double(checks), rms, largest, worstRms, worstLargest] {
+      var rest = value
+      for _ in 0..<3 {
+        let part = Float(rest)
+        parts.append(part)
+        rest -= Double(part)
+      }
+    }
+    return Tensor(shape: [6, 3], values: parts)
   }
 
   init(_ tensor: Tensor) throws {
-    guard tensor.count == 12, tensor.values.allSatisfy(\.isFinite) else {
-      throw ModelError("the circuit's accuracy is not twelve numbers")
+    guard tensor.count == 18, tensor.values.allSatisfy(\.isFinite) else {
+      throw ModelError("the circuit's accuracy is not eighteen numbers")
     }
-    let v = (0..<6).map { Double(tensor.values[2 * $0]) + Double(tensor.values[2 * $0 + 1]) }
+    var v = [Double](repeating: 0, count: 6)
+    for (i, part) in tensor.values.enumerated() { v[i / 3] += Double(part) }
     guard v[0] >= 0, v[0] < 0x1p53, v[1] >= 0, v[1] < 0x1p53 else { throw ModelError("the circuit's counts are no counts") }
     solutions = Int(v[0])
     checks = Int(v[1])

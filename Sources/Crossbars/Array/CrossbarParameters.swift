@@ -130,6 +130,8 @@ public struct CrossbarParameters: Equatable, Sendable {
   public var circuit: CircuitParameters
   public var converters: Converters
   public var update: UpdateParameters
+  /// Seconds that pass with every step of training, in which devices lose their state (`Device.Retention`).
+  public var stepDuration = 0.0
   /// Largest weight that the devices can hold; nil: `weightRangeFactor` × max|w₀|.
   public var weightRange: Double?
   public static let weightRangeFactor = 2.5
@@ -167,20 +169,10 @@ public struct CrossbarParameters: Equatable, Sendable {
     func require(_ name: String, _ value: Double, _ range: ClosedRange<Double>, _ meaning: String) throws {
       guard range.contains(value) else { throw CircuitError("\(name) is \(value); expected \(meaning)") }
     }
-    let most = CircuitParameters.largestConductance
     try require("rows", Double(rows), 1...1e9, "at least one word line")
     try require("columns", Double(columns), 1...1e9, "at least one bit line")
-    try require("onResistance", device.onResistance, 1 / most...most, "a positive number of ohm")
-    try require("offResistance", device.offResistance, 1 / most...most, "a positive number of ohm")
-    guard device.onResistance < device.offResistance else {
-      throw CircuitError(
-        "onResistance, \(device.onResistance) ohm, is not below offResistance, \(device.offResistance) ohm")
-    }
-    try require("pulseStep", device.pulseStep, 1e-30...1, "a fraction of the conductance range, above 0")
-    try require("updateNonlinearity", device.updateNonlinearity, 0...80, "a number from 0 to 80")
-    try require("updateNoise", device.updateNoise, 0...1e6, "a number not below 0")
-    try require("programmingNoise", device.programmingNoise, 0...1e6, "a number not below 0")
-    try require("variation", device.variation, 0...1e6, "a number not below 0")
+    try device.validate()
+    try require("stepDuration", stepDuration, 0...1e12, "seconds, not below 0")
     try require("tolerance", tolerance, 0...1e6, "a number not below 0")
     for (name, bits) in [("dacBits", converters.dacBits), ("adcBits", converters.adcBits)] where bits != 0 {
       try require(name, Double(bits), 2...16, "0 (no rounding) or 2 to 16 bits")

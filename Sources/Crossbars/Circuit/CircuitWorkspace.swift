@@ -8,6 +8,9 @@ import LinearAlgebra
 ///
 /// Memory: 2 MB for 64 × 64, 8 MB for 128 × 128, 32 MB for 256 × 256.
 public final class CircuitWorkspace {
+  /// What a tile takes, about, whatever its size.
+  public static let bytesPerCell = 512.0
+
   private var plans: [CircuitPlan] = []
   private(set) var arena: UnsafeMutablePointer<Double>
   private var arenaCount: Int

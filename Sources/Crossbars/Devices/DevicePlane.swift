@@ -49,6 +49,8 @@ public final class DevicePlane {
 
   private(set) var law: CKStepLaw
   private let table: Storage?
+  /// Measured levels: their states, their deviations, and the middles between neighbours.
+  private let levels: Storage?
 
   /// Draws the population. States start at 0, those of stuck devices where they are held.
   ///
@@ -69,6 +71,7 @@ public final class DevicePlane {
     map = faults
     x = Storage(count: count)
     (law, table) = Self.kernelLaw(device)
+    levels = Self.levels(device.levelTable)
     if device.writeNoise > 0 { persistent = Storage(count: count) }
     drawPopulation()
     pin(0..<count)
@@ -105,6 +108,17 @@ public final class DevicePlane {
     law.writeNoise = Float(device.writeNoise)
     law.least = -Float(device.floor)
     return (law, storage)
+  }
+
+  private static func levels(_ table: [Device.Level]) -> Storage? {
+    guard !table.isEmpty else { return nil }
+    let n = table.count
+    let result = Storage(count: 3 * n)
+    for (i, level) in table.enumerated() {
+      (result.base[i], result.base[n + i]) = (Float(level.x), Float(level.sigma))
+      if i > 0 { result.base[2 * n + i - 1] = Float((table[i - 1].x + level.x) / 2) }
+    }
+    return result
   }
 
   // MARK: The population
@@ -365,10 +379,17 @@ public final class DevicePlane {
     _ n: Int, _ targets: UnsafePointer<Float>, _ aims: UnsafeMutablePointer<Float>,
     _ deviations: UnsafeMutablePointer<Float>
   ) -> Bool {
-    if !device.levelTable.isEmpty {
+    if let levels {
+      let count = device.levelTable.count
+      let (x, sigma, middles) = (levels.base, levels.base + count, levels.base + 2 * count)
       for i in 0..<n {
-        let level = nearestLevel(min(1, max(0, targets[i])))
-        (aims[i], deviations[i]) = (Float(level.x), Float(level.sigma))
+        // The first middle between two levels that is not below the target.
+        var (low, high) = (0, count - 1)
+        while low < high {
+          let at = (low + high) / 2
+          if middles[at] < targets[i] { low = at + 1 } else { high = at }
+        }
+        (aims[i], deviations[i]) = (x[low], sigma[low])
       }
       return device.levelTable.contains { $0.sigma > 0 }
     }
@@ -383,17 +404,6 @@ public final class DevicePlane {
     guard !device.programmingNoiseTerms.isEmpty else { return device.programmingNoise > 0 }
     for i in 0..<n { deviations[i] = Float(device.programmingDeviation(at: Double(aims[i]))) }
     return true
-  }
-
-  private func nearestLevel(_ target: Float) -> Device.Level {
-    let levels = device.levelTable
-    var (low, high) = (0, levels.count - 1)
-    let wanted = Double(target)
-    while high - low > 1 {
-      let middle = (low + high) / 2
-      if levels[middle].x <= wanted { low = middle } else { high = middle }
-    }
-    return abs(levels[low].x - wanted) <= abs(levels[high].x - wanted) ? levels[low] : levels[high]
   }
 
   // MARK: Time
@@ -466,9 +476,13 @@ public final class DevicePlane {
       for i in 0..<count { f[i] *= Float(Elementary.exp(-driftExponent(i) * time)) }
     }
     if let telegraph, let epoch {
-      let draw = uniforms(.telegraph, epoch: epoch).base
+      let draws = uniforms(.telegraph, epoch: epoch)
+      let draw = draws.base
       let (occupancy, reads) = (Float(telegraph.occupancy), Float(1 - telegraph.amplitude))
-      for i in 0..<count where draw[i] < occupancy && (trapped.map { $0.base[i] > 0 } ?? true) { f[i] *= reads }
+      let trapped = trapped?.base
+      withExtendedLifetime(draws) {
+        for i in 0..<count where draw[i] < occupancy && (trapped == nil || trapped![i] > 0) { f[i] *= reads }
+      }
     }
     factors = result
   }

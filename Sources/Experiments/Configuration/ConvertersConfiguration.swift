@@ -45,7 +45,7 @@ public struct ConvertersConfiguration: Configurable {
       "dacRange", \.dacRange,
       .either(
         .word("vector", .vector), .word("auto", .automatic(percentile: 0)),
-        .form(.number(.above(0)), Converters.InputRange.fixed) { if case .fixed(let v) = $0 { v } else { nil } }),
+        .form(.number(1e-30...1e30), Converters.InputRange.fixed) { if case .fixed(let v) = $0 { v } else { nil } }),
       "Full scale of the inputs: each vector's own maximum, calibrated per layer and direction, or a number in units of "
         + "the activation."),
     Field(
@@ -55,7 +55,7 @@ public struct ConvertersConfiguration: Configurable {
       "adcRange", \.adcRange,
       .either(
         .word("auto", .automatic),
-        .form(.number(.above(0), unit: "ampere", usual: 1e-9...1e-3), Range.ampere) {
+        .form(.number(1e-30...1e30, unit: "ampere", usual: 1e-9...1e-3), Range.ampere) {
           if case .ampere(let v) = $0 { v } else { nil }
         }),
       "Full scale of the differential column current: calibrated per layer and direction, or fixed."),

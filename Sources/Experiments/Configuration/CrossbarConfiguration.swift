@@ -15,6 +15,7 @@ public struct CrossbarConfiguration: HardwareConfiguration {
   public var slices: SlicingConfiguration?
   public var weightRange: Double?
   public var costs = CostsConfiguration()
+  public var stepDuration = 0.0
   public var layers: [String: JSON] = [:]
 
   public init() {}
@@ -39,9 +40,12 @@ public struct CrossbarConfiguration: HardwareConfiguration {
       "weightRange", \.weightRange,
       .either(
         .word("auto", nil),
-        .form(.number(.above(0)), { Double?.some($0) }) { $0 }),
+        .form(.number(1e-30...1e30), { Double?.some($0) }) { $0 }),
       "Largest weight that a pair of devices can hold; auto: 2.5 times the largest initial weight of the layer."),
     Field("costs", \.costs, .object(), "Energy, time and area of the parts."),
+    Field(
+      "stepDuration", \.stepDuration, .number(0...1e12, unit: "second", usual: 1e-7...10),
+      "Time that passes with every training step, in which devices with retention lose their state."),
     Field("layers", \.layers, .map(of: .patch(of: hardwareCodec)), "Overrides by the layer's name or glob."),
   ]
 
@@ -49,17 +53,42 @@ public struct CrossbarConfiguration: HardwareConfiguration {
 
   /// - Parameter device: with what its files hold; nil takes the keys alone.
   public func parameters(device loaded: Device? = nil) -> CrossbarParameters {
-    CrossbarParameters(
+    var parameters = CrossbarParameters(
       rows: rows, columns: columns, mapping: mapping,
       slicing: slices.map { WeightSlicing(bits: $0.bits, count: $0.count) }, device: loaded ?? device.device,
       method: circuit.method, refreshInterval: circuit.refreshInterval, tolerance: circuit.tolerance,
       circuit: circuit.parameters, converters: converters.converters, update: update.parameters,
       weightRange: weightRange, chipSeed: seed)
+    parameters.stepDuration = stepDuration
+    return parameters
   }
 
   public mutating func check(_ report: inout Report) {
     if converters.converters.streamBits > 0 && converters.converters.dacBits == 0 {
       report.error("streams the bits of inputs that are not rounded", at: "converters", hint: "set dacBits")
+    }
+    let (c, u) = (converters.converters, update.parameters)
+    for (key, isSet) in [("adcNoise", c.adcNoise > 0), ("boundManagement", c.boundManagement > 0)] {
+      if isSet && c.adcBits == 0 {
+        report.error("speaks of ADCs that there are none of", at: "converters.\(key)", hint: "set adcBits")
+      }
+    }
+    // Keys that say nothing about the chosen way to learn.
+    let plain = UpdateParameters()
+    let isTikiTaka = u.mode == .tikiTaka || u.mode == .tikiTaka2
+    let givesPulses = u.mode.isInArray
+    for (key, isSet, matters) in [
+      ("transferInterval", u.transferInterval != plain.transferInterval, isTikiTaka),
+      ("fastRate", u.fastRate != plain.fastRate, isTikiTaka),
+      ("transferRate", u.transferRate != plain.transferRate, isTikiTaka),
+      ("fastShare", u.fastShare != plain.fastShare, isTikiTaka),
+      ("pulses", u.pulses != plain.pulses, givesPulses),
+      ("trainLength", u.trainLength != plain.trainLength, givesPulses && u.pulses == .trains),
+    ] where isSet && !matters {
+      report.warning("means nothing to \"\(u.mode.rawValue)\"", at: "update.\(key)")
+    }
+    if circuit.tolerance != CircuitConfiguration().tolerance && !(circuit.method == .corrected || circuit.method == .profile) {
+      report.warning("means nothing to the method \"\(circuit.method.rawValue)\"", at: "circuit.tolerance")
     }
     if let slices, slices.count > 1, update.parameters.mode.isInArray {
       report.error(
@@ -89,6 +118,18 @@ public struct CrossbarConfiguration: HardwareConfiguration {
       ("senseResistance", circuit.senseResistance),
     ] where value == .infinity {
       throw InputProblem(key: "circuit.\(key)", description: "is infinite: no current would leave the arrays")
+    }
+    if circuit.method != .ideal && !circuit.parameters.isIdeal {
+      let (m, n) = (min(rows, inputs), min(columns, outputs))
+      let wanted = Double(m * n) * CircuitWorkspace.bytesPerCell * Double(Machine.cores)
+      if wanted > Machine.memory {
+        throw InputProblem(
+          key: m >= n ? "rows" : "columns",
+          description:
+            "a tile of \(m) × \(n) cells wants \(inWords((wanted / 1e9).rounded())) GB to be solved on \(Machine.cores) threads, "
+            + "more than the machine's \(inWords((Machine.memory / 1e9).rounded())) GB; take smaller tiles, or the method "
+            + "\"ideal\"")
+      }
     }
     let map = try device.loaded(resolve: resolve).faults.map
     do { _ = try map?.plane(0, outputs: outputs, inputs: inputs) } catch {

@@ -71,6 +71,7 @@ public enum Description {
           ?? "\(kind.singular) \($0.name): \($0.summary)" + keys(of: name, kind)
       }
     }
+    if found.isEmpty, let keys = Self.part(name) { return keys }
     if !found.isEmpty {
       guard options.isEmpty else { throw RunError("--set changes the options of a model; \(name) is none") }
       return found.joined(separator: "\n\n")
@@ -93,9 +94,24 @@ public enum Description {
     return entries.isEmpty ? "" : "\n\n" + keyTable(entries)
   }
 
+  /// The objects within a crossbar's configuration, which have keys of their own.
+  private static func part(_ name: String) -> String? {
+    let parts: [(name: String, summary: String, keys: [KeyDescription])] = [
+      ("circuit", CircuitConfiguration.documentation, CircuitConfiguration.keys),
+      ("converters", ConvertersConfiguration.documentation, ConvertersConfiguration.keys),
+      ("update", UpdateConfiguration.documentation, UpdateConfiguration.keys),
+      ("slices", SlicingConfiguration.documentation, SlicingConfiguration.keys),
+      ("costs", CostsConfiguration.documentation, CostsConfiguration.keys),
+    ]
+    return parts.first { "crossbar.\($0.name)" == name || $0.name == name }.map {
+      "crossbar.\($0.name): \($0.summary)\n\n" + keyTable($0.keys)
+    }
+  }
+
   static func keyTable(_ entries: [KeyDescription]) -> String {
     var table = TextTable(header: ["key", "value", "default", "meaning"])
     table.leftColumns = [0, 1, 2, 3]
+    table.limits = [1: 36, 2: 24, 3: 72]
     table.rows = entries.map { [$0.name, $0.value, $0.defaultValue, $0.documentation] }
     return table.text()
   }

@@ -10,6 +10,7 @@ public enum DeviceReport {
     guard let file = preset(name)?.file else { return nil }
     var table = TextTable(header: ["key", "value", "where from"])
     table.leftColumns = [0, 1, 2]
+    table.limits = [1: 50, 2: 72]
     let resolved = file.device.resolved
     table.rows = file.origin.map { key, origin in
       [key, resolved[key].map { $0.written(pretty: false) } ?? "", origin]

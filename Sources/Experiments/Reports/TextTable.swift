@@ -4,9 +4,11 @@ struct TextTable {
   var rows: [[String]] = []
   /// Columns that hold words.
   var leftColumns: Set<Int> = [0]
+  /// Columns whose cells are broken at spaces to be no wider than this, where words allow.
+  var limits: [Int: Int] = [:]
 
   func text(indent: String = "") -> String {
-    let all = [header] + rows
+    let all = [header] + rows.flatMap(broken)
     let widths = header.indices.map { c in all.map { $0[c].count }.max() ?? 0 }
     func line(_ cells: [String]) -> String {
       let padded = cells.enumerated().map { i, cell in
@@ -18,7 +20,22 @@ struct TextTable {
       return text
     }
     let rule = indent + widths.map { String(repeating: "─", count: $0) }.joined(separator: "  ")
-    return ([line(header), rule] + rows.map(line)).joined(separator: "\n")
+    return ([line(header), rule] + all.dropFirst().map(line)).joined(separator: "\n")
+  }
+
+  /// A row as the lines it takes.
+  private func broken(_ row: [String]) -> [[String]] {
+    let cells = row.enumerated().map { i, cell in limits[i].map { Self.lines(cell, $0) } ?? [cell] }
+    return (0..<(cells.map(\.count).max() ?? 1)).map { k in cells.map { k < $0.count ? $0[k] : "" } }
+  }
+
+  private static func lines(_ text: String, _ limit: Int) -> [String] {
+    var lines = [""]
+    for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+      if !lines[lines.count - 1].isEmpty && lines[lines.count - 1].count + 1 + word.count > limit { lines.append("") }
+      lines[lines.count - 1] += (lines[lines.count - 1].isEmpty ? "" : " ") + word
+    }
+    return lines
   }
 
   var markdown: String {

@@ -6,10 +6,14 @@ import LinearAlgebra
 enum Machine {
   static func description(threads: Int) -> JSON {
     .object([
-      ("processor", .string(processor)), ("cores", .integer(Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))),
+      ("processor", .string(processor)), ("cores", .integer(cores)),
       ("threads", .integer(threads)), ("blas", .string(BLAS.description)), ("kernels", .string(kernelsDescription)),
     ])
   }
+
+  static var cores: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+  /// Bytes of physical memory.
+  static var memory: Double { Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE))) }
 
   private static var processor: String {
     guard let file = fopen("/proc/cpuinfo", "r") else { return "unknown" }

@@ -68,6 +68,7 @@ let stageVariants: @Sendable () -> [Variant<any Stage>] = {
     Variant("predict", PredictStage.self) { $0 },
     Variant("map", MapStage.self) { $0 },
     Variant("export", ExportStage.self) { $0 },
+    Variant("inspect", InspectStage.self) { $0 },
     Variant("circuit", CircuitStage.self) { $0 },
   ]
 }

@@ -129,7 +129,8 @@ public struct TrainStage: MeasuringStage {
       context.result.append(lossSum / Double(count), to: "trainLoss")
       context.result.append(Double(scores.correct) / Double(count), to: "trainAccuracy")
       if let measured {
-        let (loss, scores) = try measured.evaluator.run(step: model.updates)
+        // Reads the arrays as they are: a refresh that is due, and the ranges calibrated after it, belong to training.
+        let (loss, scores) = try measured.evaluator.run(step: nil)
         context.result.append(loss, to: "\(measured.name)Loss")
         for m in scores.metrics where m.name == "accuracy" {
           context.result.append(m.value, to: "\(measured.name)Accuracy")
