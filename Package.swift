@@ -14,8 +14,7 @@ let package = Package(
     .library(name: "Experiments", targets: ["Experiments"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
-    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],
   targets: [
     .systemLibrary(
@@ -30,10 +29,7 @@ let package = Package(
     .target(name: "Datasets", dependencies: ["Configuration", "LinearAlgebra", "CZlib"]),
     .target(
       name: "Experiments",
-      dependencies: [
-        "Configuration", "Datasets", "NeuralNetworks", "Crossbars",
-        .product(name: "Subprocess", package: "swift-subprocess"),
-      ]),
+      dependencies: ["Configuration", "Datasets", "NeuralNetworks", "Crossbars"]),
     .executableTarget(
       name: "simengine",
       dependencies: [

@@ -17,7 +17,7 @@ public struct RandomStream: Sendable, Equatable {
     self.index = index
   }
 
-  /// A purpose made of a kind (0…255) and an owner, such as a layer or an array (0…65,535); four consecutive
+  /// A purpose made of a kind (0…255) and an owner, such as a layer or an array (0…65,535); 256 consecutive
   /// purposes belong to each.
   public static func purpose(kind: Int, owner: Int = 0) -> UInt32 {
     precondition((0..<256).contains(kind) && (0..<65_536).contains(owner))

@@ -422,7 +422,8 @@ public final class Conv2D: Layer {
           }
           weight.arrays[group].outerProducts(
             g.isPlain ? image + line * g.output.width * channels : UnsafePointer(block), g.patch,
-            outputGradient + first * outputs + group * groupOutputs, outputs, rows: count * g.output.width, first: first,
+            outputGradient + first * outputs + group * groupOutputs, outputs, rows: count * g.output.width,
+            first: first,
             rate: rate, step: step, pool: pool)
         }
       }

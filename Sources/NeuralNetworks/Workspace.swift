@@ -346,7 +346,8 @@ public final class Workspace {
       let source = edges[i][0].source
       guard let dy = plans[i].gradient else { continue }
       layers[i].updateArrays(
-        batch: samples, input: source < 0 ? input : plans[source].activation, outputGradient: dy, rate: rate, step: step,
+        batch: samples, input: source < 0 ? input : plans[source].activation, outputGradient: dy, rate: rate,
+        step: step,
         scratch: scratch[0], pool: pool)
     }
   }

@@ -41,7 +41,9 @@ struct CrossbarArrayMethodTests {
     #expect(closed > 1e-6 && closed < 1e-3, "\(closed)")
   }
 
-  @Test("a moved array: corrected is closest, then the profile; each far nearer than no circuit", arguments: [0.01, 0.05, 0.2])
+  @Test(
+    "a moved array: corrected is closest, then the profile; each far nearer than no circuit",
+    arguments: [0.01, 0.05, 0.2])
   func moved(share: Double) throws {
     var errors: [CircuitMethod: Double] = [:]
     for method in [CircuitMethod.corrected, .profile, .closedForm, .ideal] {
@@ -91,9 +93,11 @@ struct CrossbarArrayMethodTests {
     #expect(closed.circuitAccuracy.rms > 1e-6)
   }
 
-  @Test("one device a weight: reads are those of its tiles' circuits, the dummy line's subtracted", arguments: [
-    Mapping.offset, .dummy,
-  ])
+  @Test(
+    "one device a weight: reads are those of its tiles' circuits, the dummy line's subtracted",
+    arguments: [
+      Mapping.offset, .dummy,
+    ])
   func singleDevices(mapping: Mapping) throws {
     for method in [CircuitMethod.exact, .corrected] {
       for wires in [Crossbar.wires, Crossbar.unevenWires] {
@@ -111,7 +115,8 @@ struct CrossbarArrayMethodTests {
             for (r, input) in i.enumerated() {
               func at(_ c: Int) -> Double { direction == .forward ? effective[r, c] : effective[c, r] }
               for (c, output) in o.enumerated() {
-                let zero = mapping == .dummy ? at(o.count) : (1 / p.device.offResistance + 0.5 * p.device.conductanceRange)
+                let zero =
+                  mapping == .dummy ? at(o.count) : (1 / p.device.offResistance + 0.5 * p.device.conductanceRange)
                 expected[output * array.inputs + input] = scale * (at(c) - zero)
               }
             }
@@ -129,7 +134,9 @@ struct CrossbarArrayMethodTests {
 struct CrossbarArrayMappingTests {
   static let slicings: [WeightSlicing?] = [nil, WeightSlicing(bits: 2, count: 8), WeightSlicing(bits: 4, count: 4)]
 
-  @Test("without non-idealities every mapping holds and reads its weights to rounding", arguments: Mapping.allCases, slicings)
+  @Test(
+    "without non-idealities every mapping holds and reads its weights to rounding", arguments: Mapping.allCases,
+    slicings)
   func ideal(mapping: Mapping, slicing: WeightSlicing?) throws {
     var p = Crossbar.parameters(update: slicing == nil ? .outerProduct : .programmed)
     p.mapping = mapping

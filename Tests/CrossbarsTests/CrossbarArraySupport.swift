@@ -23,7 +23,8 @@ enum Crossbar {
 
   static func parameters(
     device: Device = Device(), circuit: CircuitParameters? = nil, converters: Converters = noConverters,
-    update: UpdateMode = .outerProduct, method: CircuitMethod = .exact, refreshInterval: Int = 50, weightRange: Double? = nil, chipSeed: UInt64 = 1
+    update: UpdateMode = .outerProduct, method: CircuitMethod = .exact, refreshInterval: Int = 50,
+    weightRange: Double? = nil, chipSeed: UInt64 = 1
   ) -> CrossbarParameters {
     CrossbarParameters(
       rows: rows, columns: columns, device: device, method: circuit == nil ? .ideal : method,

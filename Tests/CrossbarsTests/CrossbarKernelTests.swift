@@ -319,7 +319,9 @@ struct CrossbarKernelTests {
 
   // MARK: Trains
 
-  @Test("coincidences of pulse trains are binomial (chi-square)", arguments: [(31, 0.4), (31, 12.0), (31, 25.0), (7, 3.5), (1, 0.3)])
+  @Test(
+    "coincidences of pulse trains are binomial (chi-square)",
+    arguments: [(31, 0.4), (31, 12.0), (31, 25.0), (7, 3.5), (1, 0.3)])
   func trains(slots: Int, wanted: Double) {
     let n = 64_000
     for (name, table) in Self.bodies {
@@ -345,7 +347,8 @@ struct CrossbarKernelTests {
         }
       }
       // Mean bins − 1, variance 2·(bins − 1): five standard deviations.
-      #expect(statistic < Double(bins - 1) + 5 * (2 * Double(bins - 1)).squareRoot() + 3, "\(name) \(statistic) \(bins)")
+      #expect(
+        statistic < Double(bins - 1) + 5 * (2 * Double(bins - 1)).squareRoot() + 3, "\(name) \(statistic) \(bins)")
     }
   }
 
@@ -361,7 +364,8 @@ struct CrossbarKernelTests {
   // MARK: Line sums
 
   @Test(
-    "line sums are the closed form in Float64, whole and cut tiles", arguments: [(64, 64), (7, 3), (8, 1), (1, 5), (65, 9)],
+    "line sums are the closed form in Float64, whole and cut tiles",
+    arguments: [(64, 64), (7, 3), (8, 1), (1, 5), (65, 9)],
     [false, true])
   func lineSums(size: (m: Int, n: Int), varied: Bool) {
     let (m, n) = size

@@ -225,7 +225,9 @@ struct StageTests {
     #expect(try hardware.configuration(forLayer: "fc2") is DigitalConfiguration)
     #expect((try hardware.configuration(forLayer: "conv1") as? CrossbarConfiguration)?.rows == 64)
     let network = try #require(try loaded.models().first?.model)
-    try network.place(pool: ThreadPool(threads: 1)) { try hardware.configuration(forLayer: $0).hardware(seed: 1, resolve: { $0 }) }
+    try network.place(pool: ThreadPool(threads: 1)) {
+      try hardware.configuration(forLayer: $0).hardware(seed: 1, resolve: { $0 })
+    }
     #expect(network.weights.map { $0.weights.arrays[0] is CrossbarArray } == [true, false, true])
   }
 

@@ -36,11 +36,24 @@ extension CrossbarArray {
     }
   }
 
+  /// Widens ranges that calibrate themselves to hold a forward read of one full input alone.
+  func widenRanges(forUnitInput input: Int) {
+    if hasAutomaticDAC { inputRanges.forward = max(inputRanges.forward, 1) }
+    guard hasAutomaticADC else { return }
+    for slice in slices {
+      let w = slice.forward.weights.base + input
+      var most = weightRange * 1e-6
+      for o in 0..<outputs { most = max(most, abs(w[o * inputs])) }
+      slice.ranges.forward = max(slice.ranges.forward, most)
+    }
+  }
+
   /// The ADC range of a fixed current, in units of weight × full-scale input: I = V_read · p · (G_max − G_min) / gain.
   func setFixedRange() {
     guard case .fixed(let ampere) = parameters.converters.adcRange else { return }
     for slice in slices {
-      let range = Float(ampere * Double(gain(slice)) / (parameters.converters.readVoltage * parameters.device.conductanceRange))
+      let range = Float(
+        ampere * Double(gain(slice)) / (parameters.converters.readVoltage * parameters.device.conductanceRange))
       slice.ranges = (range, range)
     }
   }
@@ -317,7 +330,8 @@ extension CrossbarArray {
         if isForward {
           BLAS.gemm(false, true, m: 1, n: to, k: lines, memory.boundRow, lines, weights + line, inputs, sums, to)
         } else {
-          BLAS.gemm(false, false, m: 1, n: to, k: lines, memory.boundRow, lines, weights + line * inputs, inputs, sums, to)
+          BLAS.gemm(
+            false, false, m: 1, n: to, k: lines, memory.boundRow, lines, weights + line * inputs, inputs, sums, to)
         }
         addNoise(r, memory.boundRow, sums, repetition + 1)
         counter.pointee.boundRepeats += 1
@@ -359,7 +373,8 @@ extension CrossbarArray {
       var histogram = MagnitudeHistogram()
       for done in stride(from: 0, to: rows, by: Self.readBlock) {
         let n = min(Self.readBlock, rows - done)
-        _ = kernels.quantizeRows(n, from, x + done * ldx, ldx, levels, fixedInput, memory.converted, from, memory.scales)
+        _ = kernels.quantizeRows(
+          n, from, x + done * ldx, ldx, levels, fixedInput, memory.converted, from, memory.scales)
         for stream in 0..<converters.streams {
           var vectors = memory.converted
           if converters.streams > 1 {

@@ -91,7 +91,9 @@ extension CrossbarArray {
       if !parameters.method.usesLineSums && matrix.distortions.isEmpty {
         matrix.distortions = slice.planes.map { _ in Storage(count: count) }
       }
-      if parameters.mapping == .dummy && parameters.method != .corrected && matrix.dummy == nil { matrix.dummy = Storage(count: columnTiles * inputs) }
+      if parameters.mapping == .dummy && parameters.method != .corrected && matrix.dummy == nil {
+        matrix.dummy = Storage(count: columnTiles * inputs)
+      }
       slice[keyPath: path] = matrix
     }
   }
@@ -385,7 +387,8 @@ extension CrossbarArray {
     let (driver, sense) =
       isForward ? (c.driverResistance, c.senseResistance) : (c.senseResistance, c.driverResistance)
     var tile = CKTile(
-      wordLines: Int32(i.count), bitLines: Int32(o.count), ld: inputs, floor: floor, wire: Float(c.wireResistance * range),
+      wordLines: Int32(i.count), bitLines: Int32(o.count), ld: inputs, floor: floor,
+      wire: Float(c.wireResistance * range),
       driver: Float(driver * range), sense: Float(sense * range), gain: gain, accumulate: accumulate ? 1 : 0)
     kernels.lineSums(&tile, x + at, factor.map { $0 + at }, w + at, workerScratch[worker].base)
   }

@@ -51,7 +51,8 @@ extension CrossbarArray {
     let pulses = workerScratch[worker].base
     let index = UInt64(updateStep)
     let total = kernels.pulseCounts(
-      n, updateGradient + at, -updateRate * pulsesPerWeight, stream(.pulseUpdate, index: index, plane: nil).c, at, slots,
+      n, updateGradient + at, -updateRate * pulsesPerWeight, stream(.pulseUpdate, index: index, plane: nil).c, at,
+      slots,
       pulses)
     // NaN must reach the devices; a block without pulses leaves them alone.
     guard total != 0 else { return }
@@ -59,7 +60,8 @@ extension CrossbarArray {
     if total > 0 { counters[worker].pulses += UInt64(total) * UInt64(planes.count) }
     for (p, plane) in planes.enumerated() {
       plane.applyPulses(
-        at..<at + n, pulses: pulses, sign: p == 0 ? 1 : -1, stream: stream(.pulseUpdate, index: index, plane: p), first: at)
+        at..<at + n, pulses: pulses, sign: p == 0 ? 1 : -1, stream: stream(.pulseUpdate, index: index, plane: p),
+        first: at)
     }
   }
 

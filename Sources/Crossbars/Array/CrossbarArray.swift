@@ -222,7 +222,8 @@ public final class CrossbarArray: AgeingArray {
         Tensor(
           shape: [7],
           values: [
-            Float(refreshed & 0xFF_FFFF), Float(refreshed >> 24), weightRange, inputRanges.forward, inputRanges.backward,
+            Float(refreshed & 0xFF_FFFF), Float(refreshed >> 24), weightRange, inputRanges.forward,
+            inputRanges.backward,
             Float(epoch & 0xFF_FFFF), Float(epoch >> 24),
           ])
       ))
@@ -355,7 +356,9 @@ public struct CircuitAccuracy: Equatable, Sendable {
     }
     var v = [Double](repeating: 0, count: 6)
     for (i, part) in tensor.values.enumerated() { v[i / 3] += Double(part) }
-    guard v[0] >= 0, v[0] < 0x1p53, v[1] >= 0, v[1] < 0x1p53 else { throw ModelError("the circuit's counts are no counts") }
+    guard v[0] >= 0, v[0] < 0x1p53, v[1] >= 0, v[1] < 0x1p53 else {
+      throw ModelError("the circuit's counts are no counts")
+    }
     solutions = Int(v[0])
     checks = Int(v[1])
     (rms, largest, worstRms, worstLargest) = (v[2], v[3], v[4], v[5])

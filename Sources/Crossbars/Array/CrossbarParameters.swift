@@ -7,7 +7,7 @@ public enum CircuitMethod: String, CaseIterable, Sendable {
   /// Solved exactly at every refresh. In between the devices move under the distortion D = G_eff/G of the last one, sneak
   /// current apart.
   case exact
-  /// Never solved: line sums, G/(1 + A + B), follow every change of the devices (`CKTile`, science/crossbars.md §1.1).
+  /// Never solved: line sums, G/(1 + A + B), follow every change of the devices (`CKernels.lineSums`).
   case closedForm = "closed-form"
   /// Line sums plus the difference of the exact solution to them at the last one; solved again where a sample of tiles is
   /// farther from exact than the tolerance.

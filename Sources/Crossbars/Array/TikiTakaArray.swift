@@ -110,10 +110,10 @@ public final class TikiTakaArray: AgeingArray, PricedArray {
     unit.base[input] = 1
     defer { unit.base[input] = 0 }
     // Keyed apart from the samples of a batch, which begin at 0.
-    var context = ReadContext(worker: 0, sample: 1 << 62 | UInt64(step), scratch: scratch.base)
-    context.calibrating = fast.needsCalibration(training: false)
+    let context = ReadContext(worker: 0, sample: 1 << 62 | UInt64(step), scratch: scratch.base)
+    // A begins at zero and grows: no column read before says how large the next may be.
+    fast.widenRanges(forUnitInput: input)
     fast.forward(unit.base, inputs, rows: 1, column.base, outputs, context)
-    if context.calibrating { fast.finishCalibration(training: false) }
     let factor = rate * Float(parameters.transferRate)
     let pulse = 2 * slow.weightRange * Float(slow.parameters.device.pulseStep)
     for o in 0..<outputs {

@@ -22,7 +22,8 @@ extension CrossbarArray: PricedArray {
       outputs: outputs, inputs: inputs, rows: parameters.rows, columns: parameters.columns,
       // A driver of streams converts a stream's bits and their sign.
       dacBits: streams > 1 ? converters.streamBits + 1 : converters.dacBits, adcBits: converters.adcBits,
-      devices: devices, meanConductance: 1 / device.offResistance + device.conductanceRange * sum / Double(planes * count),
+      devices: devices,
+      meanConductance: 1 / device.offResistance + device.conductanceRange * sum / Double(planes * count),
       readVoltage: converters.readVoltage)
     design.slices = slices.count
     design.streams = streams

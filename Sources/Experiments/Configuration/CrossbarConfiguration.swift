@@ -87,7 +87,9 @@ public struct CrossbarConfiguration: HardwareConfiguration {
     ] where isSet && !matters {
       report.warning("means nothing to \"\(u.mode.rawValue)\"", at: "update.\(key)")
     }
-    if circuit.tolerance != CircuitConfiguration().tolerance && !(circuit.method == .corrected || circuit.method == .profile) {
+    if circuit.tolerance != CircuitConfiguration().tolerance
+      && !(circuit.method == .corrected || circuit.method == .profile)
+    {
       report.warning("means nothing to the method \"\(circuit.method.rawValue)\"", at: "circuit.tolerance")
     }
     if let slices, slices.count > 1, update.parameters.mode.isInArray {

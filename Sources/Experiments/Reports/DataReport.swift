@@ -1,7 +1,6 @@
 import Configuration
 import Datasets
 import Foundation
-import Subprocess
 
 /// What `simengine data` says and does.
 public enum DataReport {
@@ -64,24 +63,9 @@ public enum DataReport {
   private static func apt(_ package: String) throws {
     let needsSudo = geteuid() != 0
     let words = (needsSudo ? ["sudo"] : []) + ["apt-get", "install", "-y", package]
-    let done = DispatchSemaphore(value: 0)
-    let box = Box()
-    Task.detached {
-      do {
-        let result = try await Subprocess.run(
-          .name(words[0]), arguments: Arguments(Array(words.dropFirst())), output: .discarded,
-          error: .string(limit: 1 << 16, encoding: UTF8.self))
-        if case .exited(0) = result.terminationStatus {
-          box.problem = nil
-        } else {
-          box.problem = result.standardError.split(separator: "\n").last.map(String.init) ?? "it failed"
-        }
-      } catch { box.problem = "\(error)" }
-      done.signal()
+    let result = ChildProcess.run(words[0], Array(words.dropFirst()))
+    if result.status != 0 {
+      throw RunError("\(words.joined(separator: " ")): \(result.complaint ?? "it failed")")
     }
-    done.wait()
-    if let problem = box.problem { throw RunError("\(words.joined(separator: " ")): \(problem)") }
   }
-
-  private final class Box: @unchecked Sendable { var problem: String? = "no answer" }
 }

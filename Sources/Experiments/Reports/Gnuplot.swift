@@ -1,6 +1,5 @@
 import Datasets
 import Foundation
-import Subprocess
 
 /// A line chart: what gnuplot is asked to draw.
 struct Figure {
@@ -83,7 +82,7 @@ enum Gnuplot {
       set key below noenhanced
 
       """
-    if f.hasLogarithmicX { s += "set logscale x\n" }
+    if f.hasLogarithmicX { s += "set logscale x\nset format x \"%g\"\n" }
     if let range = f.xRange { s += "set xrange [\(range.lowerBound):\(range.upperBound)]\n" }
     if !f.xNames.isEmpty {
       let names = f.xNames.map { "\(quoted($0.name)) \($0.x)" }.joined(separator: ", ")
@@ -117,36 +116,15 @@ enum Gnuplot {
     let sentence: String
   }
 
-  /// The script is named, not piped in: a gnuplot that ends before it has read its input makes swift-subprocess 1.0
-  /// trap ("FileDescriptor was not closed").
+  /// What gnuplot draws of a script, or why it does not.
   static func svg(ofScript path: String) -> Result<[UInt8], Problem> {
-    let box = Box()
-    let done = DispatchSemaphore(value: 0)
-    // The engine is synchronous; the one child process is awaited here.
-    Task.detached {
-      do {
-        let result = try await Subprocess.run(
-          .name("gnuplot"), arguments: [path.hasPrefix("-") ? "./" + path : path], input: .none,
-          output: .bytes(limit: 64 << 20),
-          error: .string(limit: 1 << 16, encoding: UTF8.self))
-        if case .exited(0) = result.terminationStatus {
-          box.result = .success(result.standardOutput)
-        } else {
-          let message = result.standardError.split(separator: "\n").last.map(String.init) ?? "no message"
-          box.result = .failure(Problem(sentence: "gnuplot failed, so there are no figures: \(message)"))
-        }
-      } catch {
-        box.result = .failure(
-          Problem(sentence: "no figures: gnuplot was not found; install it with: apt-get install gnuplot-nox"))
-      }
-      done.signal()
-    }
-    done.wait()
-    return box.result
-  }
-
-  private final class Box: @unchecked Sendable {
-    var result: Result<[UInt8], Problem> = .failure(Problem(sentence: "gnuplot did not answer"))
+    let result = ChildProcess.run("gnuplot", [path.hasPrefix("-") ? "./" + path : path])
+    if result.status == 0 { return .success([UInt8](result.output)) }
+    return .failure(
+      Problem(
+        sentence: result.isMissing
+          ? "no figures: gnuplot was not found; install it with: apt-get install gnuplot-nox"
+          : "gnuplot failed, so there are no figures: \(result.complaint ?? "no message")"))
   }
 }
 

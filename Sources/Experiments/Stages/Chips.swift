@@ -10,7 +10,9 @@ extension CrossbarConfiguration {
     var other = self
     other.seed = seed &+ UInt64(number)
     // Drivers and converters are laid out for the weights that the first chip was made for.
-    if let array = array as? CrossbarArray ?? (array as? TikiTakaArray)?.slow { other.weightRange = Double(array.weightRange) }
+    if let array = array as? CrossbarArray ?? (array as? TikiTakaArray)?.slow {
+      other.weightRange = Double(array.weightRange)
+    }
     return other
   }
 }

@@ -101,7 +101,9 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
     }
     if let chips {
       for chip in 0..<chips {
-        try Chips.with(chip, of: target.parts[...], seed: run.configuration.seed, resolve: run.inputPath, pool: run.pool) {
+        try Chips.with(
+          chip, of: target.parts[...], seed: run.configuration.seed, resolve: run.inputPath, pool: run.pool
+        ) {
           try measure(chip: chip)
         }
       }

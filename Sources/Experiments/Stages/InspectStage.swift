@@ -84,7 +84,8 @@ public struct InspectStage: Stage {
       throw RunError("\(context.label): layer \(layer) has \(crossbar.sliceCount) slices; slice is \(slice)")
     }
     guard sign == .plus || crossbar.isPaired else {
-      throw RunError("\(context.label): the weights of layer \(layer) are held by single devices; there is no minus array")
+      throw RunError(
+        "\(context.label): the weights of layer \(layer) are held by single devices; there is no minus array")
     }
     let g = crossbar.conductance(slice: slice, isMinus: sign == .minus, tileRow: tileRow, tileColumn: tileColumn)
     let circuit = try CrossbarCircuit(
