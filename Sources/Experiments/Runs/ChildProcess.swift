@@ -19,11 +19,12 @@ enum ChildProcess {
   static func run(_ name: String, _ arguments: [String]) -> Result {
     var output: [Int32] = [-1, -1]
     var errors: [Int32] = [-1, -1]
-    guard pipe2(&output, O_CLOEXEC) == 0 else { return Result(status: -1, complaint: reason(errno)) }
-    guard pipe2(&errors, O_CLOEXEC) == 0 else {
+    guard pipe(&output) == 0 else { return Result(status: -1, complaint: reason(errno)) }
+    guard pipe(&errors) == 0 else {
       for end in output { close(end) }
       return Result(status: -1, complaint: reason(errno))
     }
+    for end in output + errors { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
