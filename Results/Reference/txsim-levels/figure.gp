@@ -2,9 +2,9 @@ set terminal svg size 720,480 dynamic enhanced font "sans,13" background rgb "wh
 set output "figure.svg"
 set encoding utf8
 set title "TxSim: LeNet-5 trained from scratch on crossbars, levels that programming\nreaches, changes computed digitally" noenhanced
-set xlabel "levels of a device" noenhanced offset 0,1
+set xlabel "levels of a device" noenhanced
 set ylabel "accuracy (%)"
-set grid lc rgb "#cccccc"; set border 3; set tics nomirror; set key below noenhanced maxcols 3
+set grid lc rgb "#cccccc"; set border 3; set tics nomirror; set key below noenhanced maxcols 3 height 1.5
 set logscale x
 set xtics ("32" 32, "64" 64, "128" 128, "256" 256, "512" 512, "1024" 1024)
 set xrange [27.8261:1177.6]

@@ -2,9 +2,9 @@ set terminal svg size 720,480 dynamic enhanced font "sans,13" background rgb "wh
 set output "figure.svg"
 set encoding utf8
 set title "TxSim: LeNet-5 trained from scratch on crossbars, on/off ratio, moving R_on\nbelow 1 MΩ" noenhanced
-set xlabel "R_off / R_on (R_off = 1 MΩ)" noenhanced offset 0,1
+set xlabel "R_off / R_on (R_off = 1 MΩ)" noenhanced
 set ylabel "accuracy (%)"
-set grid lc rgb "#cccccc"; set border 3; set tics nomirror; set key below noenhanced maxcols 3
+set grid lc rgb "#cccccc"; set border 3; set tics nomirror; set key below noenhanced maxcols 3 height 1.5
 set logscale x
 set xtics ("2" 2, "4" 4, "8" 8, "20" 20, "50" 50, "100" 100)
 set xrange [1.73913:115]

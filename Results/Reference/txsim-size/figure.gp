@@ -2,9 +2,9 @@ set terminal svg size 720,480 dynamic enhanced font "sans,13" background rgb "wh
 set output "figure.svg"
 set encoding utf8
 set title "TxSim: LeNet-5 trained from scratch on crossbars, sensitivity to the size of\nthe crossbars" noenhanced
-set xlabel "crossbar size (word lines = bit lines)" noenhanced offset 0,1
+set xlabel "crossbar size (word lines = bit lines)" noenhanced
 set ylabel "accuracy (%)"
-set grid lc rgb "#cccccc"; set border 3; set tics nomirror; set key below noenhanced maxcols 3
+set grid lc rgb "#cccccc"; set border 3; set tics nomirror; set key below noenhanced maxcols 3 height 1.5
 set logscale x
 set xtics ("16" 16, "32" 32, "64" 64, "128" 128)
 set xrange [13.913:147.2]

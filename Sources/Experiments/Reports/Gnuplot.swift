@@ -79,7 +79,7 @@ enum Gnuplot {
       set grid lc rgb "#cccccc"
       set border 3
       set tics nomirror
-      set key below noenhanced
+      set key below noenhanced height 1.5
 
       """
     if f.hasLogarithmicX { s += "set logscale x\nset format x \"%g\"\n" }
