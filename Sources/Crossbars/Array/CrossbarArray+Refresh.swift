@@ -306,9 +306,18 @@ extension CrossbarArray {
 
   // MARK: What reads see
 
+  /// What was derived from the effective weights no longer holds. Called on one thread, before they are recomputed on many.
+  func forgetDerived() {
+    noiseIsCurrent = false
+    for slice in slices {
+      slice.forward.forgetPacked()
+      slice.backward?.forgetPacked()
+    }
+  }
+
   /// Recomputes the effective weights of everything from the devices and the corrections.
   func computeEffectiveWeights() {
-    noiseIsCurrent = false
+    forgetDerived()
     for tile in 0..<columnTiles { computeEffectiveWeights(columnTile: tile, worker: 0) }
   }
 
@@ -330,8 +339,6 @@ extension CrossbarArray {
   private func computeEffectiveWeights(
     _ slice: CrossbarSlice, _ matrix: EffectiveMatrix, _ o: Range<Int>, isForward: Bool, worker: Int
   ) {
-    matrix.packed.forward.invalidate()
-    matrix.packed.backward.invalidate()
     let all = o.lowerBound * inputs..<o.upperBound * inputs
     if isElementwise {
       elementwise(slice, matrix, all)

@@ -110,7 +110,7 @@ extension CrossbarArray {
 
   /// Recomputes what reads see, a column of tiles at a time on all threads.
   func recompute(pool: ThreadPool) {
-    noiseIsCurrent = false
+    forgetDerived()
     reserveScratch(threads: pool.threads)
     pool.run(count: columnTiles, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
       Unmanaged<CrossbarArray>.fromOpaque(context).takeUnretainedValue().computeEffectiveWeights(

@@ -23,6 +23,11 @@ struct EffectiveMatrix {
     weights = Storage(count: count)
     packed = (PackedWeights(), PackedWeights())
   }
+
+  func forgetPacked() {
+    packed.forward.invalidate()
+    packed.backward.invalidate()
+  }
 }
 
 /// Effective weights in the layout of `CKernels.multiplyConverted`, packed when a read first wants them after a change.
