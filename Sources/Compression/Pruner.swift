@@ -64,6 +64,19 @@ public final class Pruner {
 
   // MARK: An event
 
+  /// Asks a criterion for the scores of `groups.layers`.
+  /// - Throws: `ModelError` when it needs what is not there; what the criterion throws.
+  public func scores(_ criterion: some ChannelCriterion, _ context: ScoringContext) throws -> [[Double]] {
+    let name = type(of: criterion).name
+    if criterion.needs == .samples, (context.samples?.count ?? 0) == 0 {
+      throw ModelError("criterion \"\(name)\" looks at samples, and there are none")
+    }
+    if criterion.needs == .batchNorm, let layer = context.layers.first(where: { $0.norm == nil }) {
+      throw ModelError("criterion \"\(name)\" looks at the batch-norm behind layer \(layer.name), which has none")
+    }
+    return try criterion.scores(context)
+  }
+
   /// Checks scores and chooses what stays.
   ///
   /// - Parameter scores: one for each channel of each of `groups.layers`.
@@ -112,15 +125,42 @@ public final class Pruner {
   ///
   /// - Parameter optimizer: the model's, whose state follows.
   /// - Throws: what removing and silencing throw.
-  public func apply(_ kept: [String: [Int]], optimizer: Optimizer? = nil) throws {
-    guard !kept.isEmpty else { return }
+  /// - Returns: what moved where when channels were removed.
+  @discardableResult
+  public func apply(_ kept: [String: [Int]], optimizer: Optimizer? = nil) throws -> ChannelMoves? {
+    guard !kept.isEmpty else { return nil }
     if form == .removed {
       let moves = try model.select(kept)
       optimizer?.select(moves)
       groups = try ChannelGroups(model, residual: residual, layers: wanted, protected: protected)
-    } else {
-      alive.merge(kept) { _, new in new }
-      try hold()
+      return moves
+    }
+    alive.merge(kept) { _, new in new }
+    try hold()
+    return nil
+  }
+
+  /// Lets batch-norm's running statistics settle on the network as it is: forward passes in training mode, without
+  /// learning.
+  ///
+  /// - Parameter batches: how many; the samples are gone through again and again.
+  /// - Throws: what refreshing an array throws; what `proceed` throws.
+  public func recalibrate(
+    _ samples: any SampleSource, batches: Int, batch: Int, pool: ThreadPool, proceed: () throws -> Void = {}
+  ) throws {
+    let size = min(batch, samples.count)
+    let workspace = Workspace(model, batch: size, pool: pool, gradients: false)
+    var first = 0
+    for _ in 0..<batches {
+      try proceed()
+      if first + size > samples.count { first = 0 }
+      _ = samples.fill(workspace.input, first..<first + size)
+      try workspace.prepareArrays(step: -1)
+      if workspace.needsCalibration(training: false) {
+        workspace.calibrate(samples: size, backward: false, globalSample: UInt64(first))
+      }
+      workspace.forward(samples: size, training: true, step: model.updates, globalSample: UInt64(first))
+      first += size
     }
   }
 

@@ -31,6 +31,8 @@ public struct ChannelMoves {
     /// Runs of columns that stay.
     var runs: [Range<Int>]
     var to = 0
+    /// Of a weight matrix: its name, and the row of it that is the block's first.
+    var matrix: (name: String, row: Int)?
   }
   var blocks: [Block] = []
 
@@ -46,6 +48,25 @@ public struct ChannelMoves {
         }
       }
     }
+  }
+}
+
+extension ChannelMoves {
+  /// Takes what is left of a weight matrix of the model as it was. - Parameter name: "layer.weight"
+  public func select(_ matrix: Tensor, of name: String) -> Tensor {
+    let parts = blocks.filter { $0.matrix?.name == name }
+    guard let first = parts.first else { return matrix }
+    var values: [Float] = []
+    matrix.withUnsafeBufferPointer { m in
+      for block in parts {
+        for row in block.rows {
+          let at = ((block.matrix?.row ?? 0) + row) * block.length
+          for run in block.runs { values += m[at + run.lowerBound..<at + run.upperBound] }
+        }
+      }
+    }
+    let columns = first.runs.reduce(0) { $0 + $1.count }
+    return Tensor(shape: [values.count / columns, columns], values: values)
   }
 }
 

@@ -102,8 +102,11 @@ public struct DigitalConfiguration: HardwareConfiguration {
     ),
   ]
 
+  /// Nothing stands between the weights and the memory they are in.
+  var hasPlainWeights: Bool { weightNoise == 0 && weightClip == nil }
+
   public func hardware(seed: UInt64, resolve: (String) -> String) -> any Hardware {
-    weightNoise == 0 && weightClip == nil
+    hasPlainWeights
       ? DigitalHardware() : NoisyDigitalHardware(noise: weightNoise, clip: weightClip, seed: seed)
   }
 }
