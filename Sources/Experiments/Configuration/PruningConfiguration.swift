@@ -97,7 +97,7 @@ extension PruningKeys {
   var amount: PruningSchedule.Amount { share.map { .share($0, scope) } ?? .count(count ?? 0) }
 
   /// Whether anything is done with samples.
-  var needsSamples: Bool { criterion.criterion.needs == .samples || recalibrate > 0 }
+  var needsSamples: Bool { criterion.criterion.needs == .samples || recalibrate > 0 || form == .weightsOnly }
 
   func pruner(_ model: Model) throws -> Pruner {
     try Pruner(model, form: form, residual: residual, layers: layers, protected: protect)
