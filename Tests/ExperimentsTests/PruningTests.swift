@@ -33,7 +33,7 @@ struct PruningRunTests {
     // conv1 8×8, conv5 4×4, fc; two channels of four and four of sixteen go at the first event.
     let shapes = [(8, 16), (6, 12), (4, 8), (4, 8)].map { a, b in 64 * 9 * a + 16 * 9 * a * b + 4 * 4 * b }
     let expected = shapes.map { 3.0 * 48 * Double($0) }
-    #expect(stage.series("multiplyAccumulates") == expected)
+    #expect(stage.series("epochMultiplyAccumulates") == expected)
     #expect(abs(try json.metric("train.trainingCost") - expected.reduce(0, +) / (4 * expected[0])) < 1e-12)
     #expect(try json.metric("train.multiplyAccumulateShare") == Double(shapes[2]) / Double(shapes[0]))
     let events = try #require(stage["tables"]?["events"]?["rows"]?.array)

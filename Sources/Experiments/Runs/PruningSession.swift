@@ -113,6 +113,8 @@ final class PruningSession {
     let left = pruner.channels
     let model = pruner.model
     let bytes = try Safetensors.encode(WeightFile.arrays(of: model), metadata: WeightFile.metadata(of: model)).count
+    // The last of a series under the same name.
+    context.result.metrics.removeAll { $0.name == "channels" }
     context.result.metrics += [
       ("channels", Double(left.left)), ("pruned", Double(left.built - left.left) / Double(max(1, left.built))),
       ("parameters", Double(model.parameterCount)),
