@@ -57,9 +57,7 @@ final class TrainingBenchmark {
   func change(_ body: (Model, Optimizer) throws -> Void) rethrows {
     let old = trainer.workspace
     try body(old.model, trainer.optimizer)
-    let workspace = Workspace(old.model, batch: batch, pool: old.pool, gradients: true)
-    workspace.task = old.task
-    trainer = Trainer(workspace: workspace, optimizer: trainer.optimizer)
+    trainer = Trainer(workspace: Workspace(replacing: old), optimizer: trainer.optimizer)
   }
 
   /// So many steps, one after another.

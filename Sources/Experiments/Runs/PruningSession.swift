@@ -85,7 +85,7 @@ final class PruningSession {
     let scores = try pruner.scores(keys.criterion.criterion, scoringContext(event: event))
     let scored = Progress.now()
     run.addTiming("\(name).\(context.label).scoring", scored - start)
-    let plan = try pruner.plan(scores, amount)
+    let plan = try pruner.plan(scores, amount, separately: keys.separately)
     try change { try pruner.apply(plan, optimizer: optimizer) }
     run.addTiming("\(name).\(context.label).pruning", Progress.now() - scored)
     if keys.recalibrate > 0, let samples {
