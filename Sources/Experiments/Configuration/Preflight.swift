@@ -286,10 +286,10 @@ private struct Preflight {
       checkOptimizer(train, targets, at: path)
       if let prune = train.prune {
         let schedule = prune.schedule(epochs: train.epochs)
-        checkPruning(prune, events: schedule.events, targets, facts(of: stage), at: "\(path).prune")
+        checkPruning(prune.choice, events: schedule.events, targets, facts(of: stage), at: "\(path).prune")
       }
     }
-    if let prune = body as? PruneStage { checkPruning(prune, events: 1, targets, facts(of: stage), at: path) }
+    if let prune = body as? PruneStage { checkPruning(prune.choice, events: 1, targets, facts(of: stage), at: path) }
     if body is PruneStage || body is ReinitializeStage, let made = stage.result, let target = targets.first {
       networks[made] = networks[target]
       hardware[made] = hardware[target]
@@ -333,7 +333,7 @@ private struct Preflight {
   }
 
   private mutating func checkPruning(
-    _ keys: any PruningKeys, events: Int, _ targets: [String], _ data: DataFacts?, at path: String
+    _ keys: PruningChoice, events: Int, _ targets: [String], _ data: DataFacts?, at path: String
   ) {
     var found: [(key: String, sentence: String, hint: String)] = []
     for target in targets {
