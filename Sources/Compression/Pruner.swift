@@ -179,6 +179,21 @@ public final class Pruner {
     if let mask = form.mask, !alive.isEmpty { try model.silence(allBut: alive, mask) }
   }
 
+  /// Removes what was silenced: the network stays the same function.
+  /// - Throws: `ModelError` for the form that leaves batch-norm's shifts alive; what removing throws.
+  public func removeSilenced() throws {
+    guard form != .weightsOnly else { throw ModelError(Self.whyShiftsStay) }
+    guard form == .masked, !alive.isEmpty else { return }
+    try model.select(alive)
+    alive = [:]
+    groups = try ChannelGroups(model, residual: residual, layers: wanted, protected: protected)
+  }
+
+  /// Why channels whose batch-norm still shifts them cannot be taken out.
+  public static let whyShiftsStay =
+    "channels of form \"weights-only\" cannot be removed: batch-norm still makes constants of them, and in front of zero "
+    + "padding a constant is a bias for each position, not for each channel"
+
   // MARK: State
 
   /// What is left, whether it was removed or silenced.

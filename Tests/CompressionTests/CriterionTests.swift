@@ -27,6 +27,24 @@ final class FixedSamples: SampleSource {
   }
 }
 
+/// The example of Documentation/extending.md: s(c) = ‖W[c, ·, ·, ·]‖₂.
+struct L2Norm: ChannelCriterion, OptionlessCriterion {
+  static let name = "l2"
+  static let documentation = "The Euclidean norm of a filter's weights."
+  let needs = CriterionNeeds.nothing
+  init() {}
+
+  func scores(_ context: ScoringContext) -> [[Double]] {
+    context.layers.map { layer in
+      let weights = layer.node.layer.weights[0]
+      let values = weights.matrix.values
+      return (0..<weights.outputs).map { o in
+        values[o * weights.inputs..<(o + 1) * weights.inputs].reduce(0.0) { $0 + Double($1 * $1) }.squareRoot()
+      }
+    }
+  }
+}
+
 @Suite("Criteria")
 struct CriterionTests {
   /// A 1×1 convolution of two filters over one channel, ReLU, and a classifier.
@@ -52,6 +70,17 @@ struct CriterionTests {
     let layer = PrunableLayer(node: node, norm: nil, end: node, isRectified: false)
     let scores = L1Norm().scores(ScoringContext(model: model, layers: [layer], pool: testPool))
     #expect(scores == [[3, 0.75]])
+  }
+
+  @Test("a user's own criterion prunes, without another line")
+  func ownCriterion() throws {
+    let (model, _) = try small([3, -4], head: [1, 0, 0, 1])
+    let pruner = try Pruner(model, layers: ["conv1"])
+    let scores = try pruner.scores(
+      L2Norm(), ScoringContext(model: model, layers: pruner.groups.layers, pool: testPool))
+    #expect(scores == [[3, 4]])
+    try pruner.apply(try pruner.plan(scores, .count(1)))
+    #expect(model.structure.layers == [.init(name: "conv1", channels: 2, kept: [1])])
   }
 
   @Test("mean activation is that behind the ReLU, over samples and positions")

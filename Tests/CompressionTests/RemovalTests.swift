@@ -49,6 +49,10 @@ struct RemovalTests {
     #expect(a.structure == b.structure)
     let (x, y) = (logits(removed, count: inputs), logits(masked, count: inputs))
     #expect(difference(x, y) < 1e-5)
+    // What was silenced can be removed at any later time.
+    try b.removeSilenced()
+    #expect(masked.structure == removed.structure)
+    #expect(logits(masked, count: 20) == logits(removed, count: 20))
     // It is another function than before, or the comparison would say nothing.
     #expect(difference(whole, y) > 1e-2)
   }
@@ -189,6 +193,8 @@ struct RemovalTests {
     }
     let (quirk, complete) = (try pruned(.weightsOnly), try pruned(.masked))
     #expect(difference(logits(quirk, count: 20), logits(complete, count: 20)) > 1e-2)
+    let pruner = try Pruner(quirk, form: .weightsOnly)
+    #expect(throws: ModelError(Pruner.whyShiftsStay)) { try pruner.removeSilenced() }
   }
 
   @Test("two selections are one, and a structure rebuilds the shape")

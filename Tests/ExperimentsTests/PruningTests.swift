@@ -123,6 +123,25 @@ struct PruningRunTests {
     #expect(try pruned.metric("test.accuracy") >= 0)
   }
 
+  @Test("what was masked while training can be removed at its end")
+  func maskedThenRemoved() throws {
+    func run(_ more: String) throws -> (json: JSON, folder: String) {
+      try bench.run(
+        bench.text(
+          "\"model\": \(network)",
+          train("\"share\": 0.5, \"form\": \"masked\", \"end\": 2, \"layers\": [\"conv*\"]" + more)
+            + ", { \"evaluate\": {} }"))
+    }
+    let (masked, removed) = (try run(""), try run(", \"removeAtEnd\": true"))
+    #expect(try masked.json.metric("train.multiplyAccumulateShare") == 1)
+    #expect(try removed.json.metric("train.multiplyAccumulateShare") < 0.5)
+    #expect(try removed.json.metric("train.trainingCost") == 1)
+    let (a, b) = (try masked.json.metric("evaluate.loss"), try removed.json.metric("evaluate.loss"))
+    #expect(abs(a - b) < 1e-5 * a)
+    #expect(
+      try Safetensors.read("\(removed.folder)/models/main.safetensors")["conv5.weight"]?.shape == [8, 4, 3, 3])
+  }
+
   @Test("what a form leaves alive is reported")
   func shifts() throws {
     let (json, _) = try bench.run(
@@ -176,5 +195,8 @@ struct PruningRunTests {
       )
       .contains("is on an array that is no digital memory"))
     #expect(refusal("\"share\": 0.5, \"criterion\": \"l2\"").contains("did you mean"))
+    #expect(
+      refusal("\"share\": 0.5, \"form\": \"weights-only\", \"removeAtEnd\": true")
+        .contains("a constant is a bias for each position, not for each channel"))
   }
 }

@@ -165,6 +165,7 @@ public struct PruneConfiguration: Configurable {
   public var start: Int?
   public var interval = 1
   public var end: Int?
+  public var removeAtEnd = false
 
   public init() {}
   public static let documentation = "Prunes channels at the ends of epochs, while the network learns."
@@ -177,9 +178,20 @@ public struct PruneConfiguration: Configurable {
       Field(
         "end", \.end, .optional(.integer(1...1_000_000, unit: "epoch")),
         "Epochs after which no event comes; seven tenths of the run if left out."),
+      Field(
+        "removeAtEnd", \.removeAtEnd, .boolean, "Of form masked: what was held at zero is removed after the last epoch."
+      ),
     ] + PruningChoice.fields.map { $0.inside(\.choice) }
 
-  public mutating func check(_ report: inout Report) { choice.check(&report) }
+  public mutating func check(_ report: inout Report) {
+    choice.check(&report)
+    guard removeAtEnd else { return }
+    if choice.form == .weightsOnly {
+      report.error(Pruner.whyShiftsStay, at: "removeAtEnd", hint: "form \"masked\" can")
+    } else if choice.form == .removed {
+      report.warning("has no effect on channels that are removed at once", at: "removeAtEnd")
+    }
+  }
 
   func schedule(epochs: Int) -> PruningSchedule {
     let start = self.start ?? interval

@@ -6,7 +6,7 @@ import NeuralNetworks
 
 /// What a configuration can name.
 public enum Catalogue: String, CaseIterable, Sendable {
-  case models, datasets, devices, hardware, stages, layers
+  case models, datasets, devices, hardware, stages, layers, criteria
 
   public func listing(titled: Bool) -> String {
     var table = TextTable(header: [singular, "what it is"])
@@ -16,7 +16,13 @@ public enum Catalogue: String, CaseIterable, Sendable {
     return table.text() + problems + (titled ? "\n" : "")
   }
 
-  var singular: String { self == .hardware ? "hardware" : String(rawValue.dropLast()) }
+  var singular: String {
+    switch self {
+    case .hardware: "hardware"
+    case .criteria: "criterion"
+    default: String(rawValue.dropLast())
+    }
+  }
 
   var entries: [(name: String, summary: String)] {
     switch self {
@@ -30,6 +36,7 @@ public enum Catalogue: String, CaseIterable, Sendable {
     case .hardware: hardwareVariants().map { ($0.title, $0.documentation) }
     case .stages: stageVariants().map { ($0.title, $0.documentation) }
     case .layers: layerVariants().map { ($0.title, $0.documentation) }
+    case .criteria: criterionVariants().map { ($0.title, $0.documentation) }
     }
   }
 
@@ -65,7 +72,7 @@ public enum Description {
         """
     }
     // One name may stand for several things (a linear layer, a linear device).
-    let found = [Catalogue.stages, .hardware, .layers, .devices].compactMap { kind in
+    let found = [Catalogue.stages, .hardware, .layers, .criteria, .devices].compactMap { kind in
       kind.entries.first { $0.name == name }.map {
         (kind == .devices ? DeviceReport.text(name) : nil)
           ?? "\(kind.singular) \($0.name): \($0.summary)" + keys(of: name, kind)
@@ -89,6 +96,7 @@ public enum Description {
     case .stages: entries = stageVariants().first { $0.title == name }?.keys ?? []
     case .hardware: entries = hardwareVariants().first { $0.title == name }?.keys ?? []
     case .layers: entries = layerVariants().first { $0.title == name }?.keys ?? []
+    case .criteria: entries = criterionVariants().first { $0.title == name }?.keys ?? []
     default: entries = []
     }
     return entries.isEmpty ? "" : "\n\n" + keyTable(entries)

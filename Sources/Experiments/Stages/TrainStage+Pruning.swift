@@ -10,6 +10,7 @@ final class TrainingPruner {
   private let context: StageContext
   /// The form needs silencing after each update.
   private let isMasked: Bool
+  private let removesAtEnd: Bool
 
   /// - Throws: as `PruningSession`; `ModelError` when checkpointed masks are another model's.
   init(_ keys: PruneConfiguration, epochs: Int, _ context: StageContext, batch: Int, task: any ModelTask) throws {
@@ -21,6 +22,7 @@ final class TrainingPruner {
     schedule = keys.schedule(epochs: epochs)
     session = try PruningSession(model, keys.choice, context, batch: batch, task: task)
     isMasked = keys.choice.form != .removed
+    removesAtEnd = keys.removeAtEnd
     if isMasked { session.pruner.restore(masks: context.run.checkpoint.masks) }
   }
 
@@ -60,6 +62,7 @@ final class TrainingPruner {
 
   /// - Parameter samples: that were learnt from in all.
   func report(samples: Int) throws {
+    if isMasked && removesAtEnd { try session.pruner.removeSilenced() }
     try session.report()
     let spent = context.result.series.first { $0.name == "epochMultiplyAccumulates" }?.values.reduce(0, +) ?? 0
     let whole = 3 * Double(session.wholeMultiplyAccumulates) * Double(samples)
