@@ -94,8 +94,11 @@ public final class Conv2D: Layer {
     let winograd = kernelSize == (3, 3) && stride == 1
     if let requestedMethod { return requestedMethod == .winograd && !winograd ? .patches : requestedMethod }
     if winogradPays(output) { return .winograd }
-    return kernelSize != (1, 1) && outputs <= 64 && weight.inputs <= 1024 ? .direct : .patches
+    return isThin ? .direct : .patches
   }
+
+  /// Products in place are faster than patches.
+  var isThin: Bool { kernelSize != (1, 1) && outputs <= 64 && weight.inputs <= 1024 }
 
   /// Winograd's algorithm is possible and faster than patches.
   private func winogradPays(_ output: Shape) -> Bool {
@@ -392,6 +395,19 @@ public final class Conv2D: Layer {
       }
       sample += count
     }
+  }
+
+  /// The αβ rule.
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { split?.relevance(p, rule) }
+  public var passesRelevance: Bool { true }
+
+  public func makeSplitTwin() throws -> (any Layer)? {
+    let twin = try Conv2D(
+      channels: channels, outputs: 2 * outputs, kernel: kernelSize, stride: stride, padding: padding,
+      dilation: dilation, groups: groups, bias: false)
+    // Plain sums: Winograd's differences would lose the small z among large neighbours, and relevance is divided by z.
+    twin.requestedMethod = twin.isThin ? .direct : .patches
+    return twin
   }
 
   public func updateArrays(

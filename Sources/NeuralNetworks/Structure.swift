@@ -14,6 +14,8 @@ public final class Flatten: Layer {
   public var isView: Bool { true }
   public func forward(_ p: Piece) { p.output.update(from: p.input(), count: p.samples * count) }
   public func backward(_ p: Piece) { p.inputGradient()?.update(from: p.outputGradient, count: p.samples * count) }
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { backward(p) }
+  public var passesRelevance: Bool { true }
 }
 
 /// y = Σ inputs, all of one shape: the end of a residual block. Backward: every input's gradient is dy.
@@ -50,6 +52,31 @@ public final class Add: Layer {
     let n = p.samples * shape.count
     for t in 0..<terms { p.inputGradient(t)?.update(from: p.outputGradient, count: n) }
   }
+
+  /// R_t = x_t / Σx · R: in proportion to the terms. (What the next layer has made of the sum in its place is not read.)
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) {
+    let n = p.samples * shape.count
+    let e = RelevanceRule.stabilizer
+    let r = UnsafePointer(p.outputGradient!)
+    for t in 0..<terms {
+      guard let back = p.inputGradient(t) else { continue }
+      let x = p.input(t)
+      if terms == 2 {
+        let other = p.input(1 - t)
+        for i in 0..<n {
+          let sum = x[i] + other[i]
+          back[i] = x[i] * (r[i] / (sum + (sum < 0 ? -e : e)))
+        }
+      } else {
+        for i in 0..<n {
+          var sum: Float = 0
+          for u in 0..<terms { sum += p.input(u)[i] }
+          back[i] = x[i] * (r[i] / (sum + (sum < 0 ? -e : e)))
+        }
+      }
+    }
+  }
+  public var passesRelevance: Bool { true }
 }
 
 /// Joins the channels of branches of one height and width.
@@ -69,6 +96,8 @@ public final class Concatenate: Layer {
 
   public func forward(_ p: Piece) { move(p, forward: true) }
   public func backward(_ p: Piece) { move(p, forward: false) }
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { move(p, forward: false) }
+  public var passesRelevance: Bool { true }
 
   private func move(_ p: Piece, forward: Bool) {
     let total = shapes.reduce(0) { $0 + $1.channels }

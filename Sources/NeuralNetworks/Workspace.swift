@@ -35,7 +35,7 @@ public final class Workspace {
     var wantsGradient = false
   }
 
-  private struct Edge {
+  struct Edge {
     var source: Int
     /// The source's gradient was already written by a later node: this one's is added.
     var accumulates: Bool
@@ -47,9 +47,9 @@ public final class Workspace {
     var reduces: Int?
   }
 
-  private var plans: [Plan] = []
-  private var edges: [[Edge]] = []
-  private var layers: [any Layer] = []
+  private(set) var plans: [Plan] = []
+  private(set) var edges: [[Edge]] = []
+  private(set) var layers: [any Layer] = []
   /// All arrays of the model, in one list: asking every layer for its own would allocate.
   private var arrays: [any WeightArray] = []
   private let updatesPerVector: Bool
@@ -85,8 +85,8 @@ public final class Workspace {
   public var seed: UInt64 = 0
 
   // State of the pass under way.
-  private var samples = 0
-  private var pieces = 0
+  private(set) var samples = 0
+  private(set) var pieces = 0
   private var training = false
   private var calibrating = false
   private var step = 0
@@ -100,7 +100,8 @@ public final class Workspace {
   /// - Parameters:
   ///   - batch: the largest batch that will be run.
   ///   - gradients: whether backward passes will be asked for.
-  public init(_ model: Model, batch: Int, pool: ThreadPool, gradients: Bool) {
+  ///   - parameterGradients: whether they will be asked for the parameters' gradients too.
+  public init(_ model: Model, batch: Int, pool: ThreadPool, gradients: Bool, parameterGradients: Bool = true) {
     self.model = model
     capacity = batch
     self.pool = pool
@@ -184,7 +185,7 @@ public final class Workspace {
     }
     output = plans[plans.count - 1].activation
     outputGradient = plans[plans.count - 1].gradient
-    if gradients {
+    if gradients && parameterGradients {
       for lane in 0..<min(Self.lanes, maxPieces) {
         laneGradients.append(floats(lane == 0 ? model.gradientCount : model.pieceGradientCount))
       }
@@ -364,7 +365,7 @@ public final class Workspace {
       training: training, gradient: wantsParameterGradient ? laneGradients.first : nil)
   }
 
-  private func makePiece(_ node: Int, _ index: Int, _ worker: Int) -> Piece {
+  func makePiece(_ node: Int, _ index: Int, _ worker: Int) -> Piece {
     var p = Piece()
     p.index = index
     p.worker = worker
@@ -437,28 +438,42 @@ public final class Workspace {
               gradient: UnsafeMutableBufferPointer(start: p.outputGradient, count: n))
           }
         }
-        for k in 0..<edges[node].count {
-          let source = edges[node][k].source
-          var target: UnsafeMutablePointer<Float>?
-          if source < 0 {
-            target = wantsInputGradient ? inputGradient + p.first * model.inputShape.count : nil
-          } else if plans[source].wantsGradient || wantsInputGradient {
-            target = plans[source].gradient.map { $0 + p.first * plans[source].count }
-          }
-          if edges[node][k].accumulates && target != nil { target = temporary[worker] + k * largestPiece }
-          p.inputGradientPointers[k] = target
+        aimInputGradients(of: node, p) { source in
+          source < 0 ? wantsInputGradient : plans[source].wantsGradient || wantsInputGradient
         }
         layers[node].backward(p)
-        for k in 0..<edges[node].count where edges[node][k].accumulates && p.inputGradientPointers[k] != nil {
-          guard entries[e].phase == 1 || !layers[node].isTwoPhase(training: training) else { continue }
-          let source = edges[node][k].source
-          let count = source < 0 ? model.inputShape.count : plans[source].count
-          let base = source < 0 ? inputGradient : plans[source].gradient!
-          let to = base + p.first * count
-          let from = temporary[worker] + k * largestPiece
-          for i in 0..<(p.samples * count) { to[i] += from[i] }
-        }
+        guard entries[e].phase == 1 || !layers[node].isTwoPhase(training: training) else { continue }
+        addInputGradients(of: node, p)
       }
+    }
+  }
+
+  /// Says where the gradients of a node's inputs go: into their memory or, where a later node has written already,
+  /// aside.
+  func aimInputGradients(of node: Int, _ p: Piece, isWanted: (_ source: Int) -> Bool) {
+    for k in 0..<edges[node].count {
+      let source = edges[node][k].source
+      var target: UnsafeMutablePointer<Float>?
+      if isWanted(source) {
+        target =
+          source < 0
+          ? inputGradient + p.first * model.inputShape.count
+          : plans[source].gradient.map { $0 + p.first * plans[source].count }
+      }
+      if edges[node][k].accumulates && target != nil { target = temporary[p.worker] + k * largestPiece }
+      p.inputGradientPointers[k] = target
+    }
+  }
+
+  /// Adds what was put aside.
+  func addInputGradients(of node: Int, _ p: Piece) {
+    for k in 0..<edges[node].count where edges[node][k].accumulates && p.inputGradientPointers[k] != nil {
+      let source = edges[node][k].source
+      let count = source < 0 ? model.inputShape.count : plans[source].count
+      let base = source < 0 ? inputGradient : plans[source].gradient!
+      let to = base + p.first * count
+      let from = temporary[p.worker] + k * largestPiece
+      for i in 0..<(p.samples * count) { to[i] += from[i] }
     }
   }
 

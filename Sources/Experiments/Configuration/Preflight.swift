@@ -120,7 +120,7 @@ private struct Preflight {
       let file = data.paths.first { sentence.hasPrefix(loaded.resolve($0.path) + ":") }
       let key =
         sentence.contains("validation")
-        ? "validation" : data.limit != nil && sentence.contains("limit") ? "limit" : "dataset"
+        ? "validation" : data.imbalance != nil && sentence.contains("class") ? "imbalance" : data.limit != nil && sentence.contains("limit") ? "limit" : "dataset"
       refuse(
         sentence,
         at: file.map { "\(place).\($0.key)" } ?? (data.dataset == nil && key == "dataset" ? place : "\(place).\(key)"))
