@@ -49,6 +49,7 @@ let package = Package(
       name: "CrossbarsTests",
       dependencies: ["Crossbars", "NeuralNetworks", "Configuration", "LinearAlgebra", "CBLAS", "CKernels"],
       resources: [.copy("Fixtures")]),
+    .testTarget(name: "CompressionTests", dependencies: ["Compression", "NeuralNetworks", "LinearAlgebra"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration", "Datasets"]),
   ]

@@ -61,9 +61,9 @@ public final class FeatureRelevance {
     inputs: Bool = false
   ) throws {
     self.layers = layers
-    let read = layers.map { place == .block ? workspace.model.blockEnd(of: $0) : $0 }
-    pass = try RelevancePass(workspace, rule, at: read, inputs: inputs)
-    collector = Collector(layers, read, capacity: workspace.capacity)
+    let ends = layers.map { place == .block ? BlockEnd(of: $0, in: workspace.model) : BlockEnd($0) }
+    pass = try RelevancePass(workspace, rule, at: ends.map(\.node), inputs: inputs)
+    collector = Collector(ends, capacity: workspace.capacity)
     pass.observers = [collector]
     let count = workspace.model.output.shape.count
     sums = [[Double]](repeating: [Double](repeating: 0, count: collector.channels), count: count)
@@ -135,16 +135,18 @@ private final class Collector: Observer {
   let channels: Int
   /// [samples of a batch, channels]
   let values: Storage
-  /// Of each node that is read, the layers that read it.
+  /// Where each layer is read, and the layers that read a node.
+  private let ends: [BlockEnd]
   private var readers: [ObjectIdentifier: [Int]] = [:]
 
-  init(_ layers: [Node], _ read: [Node], capacity: Int) {
+  init(_ ends: [BlockEnd], capacity: Int) {
+    self.ends = ends
     var sum = 0
     var offsets: [Int] = []
-    for (l, node) in layers.enumerated() {
+    for (l, end) in ends.enumerated() {
       offsets.append(sum)
-      sum += node.shape.channels
-      readers[ObjectIdentifier(read[l]), default: []].append(l)
+      sum += end.channels.count
+      readers[ObjectIdentifier(end.node), default: []].append(l)
     }
     self.offsets = offsets
     channels = sum
@@ -155,31 +157,50 @@ private final class Collector: Observer {
     guard let layers = readers[ObjectIdentifier(node)], var r = relevance.baseAddress else { return }
     let c = node.shape.channels
     let share = 1 / Float(node.shape.pixels)
-    for s in samples {
-      for layer in layers {
-        let row = values.base + s * channels + offsets[layer]
-        row.update(repeating: 0, count: c)
-        for p in 0..<node.shape.pixels {
-          let pixel = r + p * c
-          for k in 0..<c { row[k] += pixel[k] }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: c) { mean in
+      for s in samples {
+        let mean = mean.baseAddress!
+        mean.update(repeating: 0, count: c)
+        for _ in 0..<node.shape.pixels {
+          for k in 0..<c { mean[k] += r[k] }
+          r += c
         }
-        for k in 0..<c { row[k] *= share }
+        for layer in layers {
+          let row = values.base + s * channels + offsets[layer]
+          for (k, from) in ends[layer].channels.enumerated() { row[k] = share * mean[from] }
+        }
       }
-      r += node.shape.count
     }
   }
 }
 
-extension Model {
-  /// The last of the batch-norm, sums and ReLU that follow a node alone.
-  func blockEnd(of node: Node) -> Node {
-    guard var i = nodes.firstIndex(where: { $0 === node }) else { return node }
+/// Where the relevance of a layer's channels is read.
+private struct BlockEnd {
+  private(set) var node: Node
+  /// By channel of the layer, the node's.
+  private(set) var channels: [Int]
+
+  /// The layer's own output.
+  init(_ node: Node) {
+    self.node = node
+    channels = Array(0..<node.shape.channels)
+  }
+
+  /// The last of the batch-norm, sums and ReLU that follow a layer alone.
+  init(of layer: Node, in model: Model) {
+    self.init(layer)
+    guard var i = model.nodes.firstIndex(where: { $0 === layer }) else { return }
     while true {
-      let readers = nodes.indices.filter { nodes[$0].inputs.contains(i) }
-      guard readers.count == 1, nodes[readers[0]].shape.channels == node.shape.channels,
-        nodes[readers[0]].layer is BatchNorm || nodes[readers[0]].layer is ReLU || nodes[readers[0]].layer is Add
-      else { return nodes[i] }
-      i = readers[0]
+      let readers = model.nodes.indices.filter { model.nodes[$0].inputs.contains(i) }
+      guard readers.count == 1, let next = readers.first else { return }
+      let reader = model.nodes[next]
+      if let sum = reader.layer as? Add, let term = reader.inputs.firstIndex(of: i) {
+        channels = channels.map { sum.place(ofChannel: $0, ofInput: term) }
+      } else if !(reader.layer is BatchNorm || reader.layer is ReLU) {
+        return
+      }
+      node = reader
+      i = next
     }
   }
 }

@@ -66,6 +66,7 @@ public final class Workspace {
   private var temporary: [UnsafeMutablePointer<Float>] = []
   private var largestPiece = 0
   private var laneGradients: [UnsafeMutablePointer<Float>] = []
+  private let laneCount: Int
   private let pieceLosses: UnsafeMutablePointer<Double>
 
   /// The batch's inputs, [capacity, input shape], for the caller to fill.
@@ -108,6 +109,7 @@ public final class Workspace {
     keepsGradients = gradients
     modelVersion = model.version
     let maxPieces = (batch + Self.pieceSize - 1) / Self.pieceSize
+    laneCount = min(Self.lanes, maxPieces)
     pointersPerWorker = max(1, model.nodes.map(\.inputs.count).max() ?? 1)
     inputPointers = .allocate(capacity: pointersPerWorker * pool.threads)
     gradientPointers = .allocate(capacity: pointersPerWorker * pool.threads)
@@ -186,7 +188,7 @@ public final class Workspace {
     output = plans[plans.count - 1].activation
     outputGradient = plans[plans.count - 1].gradient
     if gradients && parameterGradients {
-      for lane in 0..<min(Self.lanes, maxPieces) {
+      for lane in 0..<laneCount {
         laneGradients.append(floats(lane == 0 ? model.gradientCount : model.pieceGradientCount))
       }
       gradient = laneGradients[0]
@@ -298,7 +300,8 @@ public final class Workspace {
     precondition(keepsGradients, "this workspace was made without gradients")
     self.wantsInputGradient = wantsInputGradient
     self.wantsParameterGradient = wantsParameterGradient
-    let lanes = min(pieces, laneGradients.count)
+    precondition(gradient != nil || !wantsParameterGradient, "this workspace was made without parameters' gradients")
+    let lanes = min(pieces, laneCount)
     if wantsParameterGradient {
       for lane in 0..<lanes { laneGradients[lane].update(repeating: 0, count: model.vectorCount) }
     }
@@ -377,7 +380,7 @@ public final class Workspace {
     p.seed = seed
     p.training = training
     p.calibrating = calibrating
-    p.startsGradient = index < laneGradients.count
+    p.startsGradient = index < laneCount
     p.inputPointers = inputPointers + worker * pointersPerWorker
     p.inputGradientPointers = gradientPointers + worker * pointersPerWorker
     p.output = plans[node].activation + p.first * plans[node].count
@@ -422,7 +425,7 @@ public final class Workspace {
 
   private func runBackward(lane: Int, worker: Int) {
     let entries = backwardSegments[training ? 1 : 0][segment].entries
-    for index in stride(from: lane, to: pieces, by: laneGradients.count) {
+    for index in stride(from: lane, to: pieces, by: laneCount) {
       for e in 0..<entries.count {
         let node = entries[e].node
         guard plans[node].wantsGradient || wantsInputGradient else { continue }

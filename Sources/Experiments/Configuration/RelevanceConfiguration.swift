@@ -3,7 +3,7 @@ import Configuration
 import NeuralNetworks
 
 /// How relevance is propagated and what scores are made of it: keys that the stage and the criterion share.
-public struct RelevanceConfiguration: Configurable {
+public struct RelevanceConfiguration: CriterionConfiguration {
   public var alpha = 2.0
   public var beta = 1.0
   public var batchNorm = RelevanceRule.BatchNormRule.ignored
@@ -11,7 +11,7 @@ public struct RelevanceConfiguration: Configurable {
   public var classWeights = true
 
   public init() {}
-  public static let documentation = "Relevance by the αβ rule, and channels' scores by it (arXiv 2002.09958)."
+  public static let documentation = RelevanceCriterion.documentation
   public static let fields: [Field<RelevanceConfiguration>] = [
     Field("alpha", \.alpha, .number(1...100), "Share of positive contributions; alpha − beta = 1 conserves relevance."),
     Field("beta", \.beta, .number(0...99), "Share of negative contributions."),
@@ -35,6 +35,14 @@ public struct RelevanceConfiguration: Configurable {
     }
   }
 
-  /// - Throws: never for a configuration that was checked.
-  func rule() throws -> RelevanceRule { try RelevanceRule(alpha: alpha, beta: beta, batchNorm: batchNorm) }
+  var rule: RelevanceRule {
+    guard let rule = try? RelevanceRule(alpha: alpha, beta: beta, batchNorm: batchNorm) else {
+      preconditionFailure("checked when decoded")
+    }
+    return rule
+  }
+
+  public var criterion: any ChannelCriterion {
+    RelevanceCriterion(rule, place: place, weighsClasses: classWeights)
+  }
 }

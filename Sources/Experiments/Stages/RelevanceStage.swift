@@ -62,7 +62,7 @@ public struct RelevanceStage: MeasuringStage {
     let relevance: FeatureRelevance
     do {
       relevance = try FeatureRelevance(
-        workspace, options.rule(), layers: scored, place: options.place, inputs: true)
+        workspace, options.rule, layers: scored, place: options.place, inputs: true)
     } catch let error as ModelError { throw RunError("stage \(context.label): \(error)") }
     relevance.pass.countsViolations = true
     let conservation = ConservationMeter(model, capacity: workspace.capacity)

@@ -54,6 +54,10 @@ public struct Architecture: Sendable {
         name: "vgg16", summary: "thirteen 3×3 convolutions of 64 to 512 with batch-norm, one classifier",
         usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGG16),
       Architecture(
+        name: "vgg-mini",
+        summary: "six 3×3 convolutions 16-16-M-32-32-M-64-64-M with batch-norm, one classifier; `width`",
+        usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGGMini),
+      Architecture(
         name: "resnet18", summary: "ResNet-18: 64/128/256/512, two basic blocks each; a 3×3 stem below 64×64 pixels",
         usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeResNet18),
     ]
@@ -120,18 +124,30 @@ func makeMLP(_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) thr
   return try b.model()
 }
 
-func makeVGG8(_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) throws -> Model {
-  var b = ModelBuilder(inputShape: input)
-  let norm = options.batchNorm ?? false
-  func width(_ n: Int) throws -> Int {
-    let scaled = Int((Double(n) * options.width).rounded())
+/// Pairs of convolutions with a pooling behind each pair.
+private func addPairs(
+  _ sizes: [Int], to b: inout ModelBuilder, batchNorm: Bool, _ options: ArchitectureOptions
+) throws {
+  for (i, outputs) in sizes.enumerated() {
+    let scaled = Int((Double(outputs) * options.width).rounded())
     guard scaled > 0 else { throw ModelError("a width of \(options.width) leaves a convolution without outputs") }
-    return scaled
-  }
-  for (i, outputs) in [64, 64, 128, 128, 256, 256].enumerated() {
-    try b.addConvolutionBlock(i + 1, width(outputs), batchNorm: norm)
+    try b.addConvolutionBlock(i + 1, scaled, batchNorm: batchNorm)
     if i % 2 == 1 { try b.add("pool\(i / 2 + 1)", MaxPool(PoolingWindow(size: 2))) }
   }
+}
+
+/// VGG's form at a size that many runs of a study can afford: 9.9 million multiply-accumulates on 32×32.
+func makeVGGMini(_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) throws -> Model {
+  var b = ModelBuilder(inputShape: input)
+  try addPairs([16, 16, 32, 32, 64, 64], to: &b, batchNorm: options.batchNorm ?? true, options)
+  try b.addDropout("dropout1", options.dropout)
+  try b.addLinear("fc", classes)
+  return try b.model()
+}
+
+func makeVGG8(_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) throws -> Model {
+  var b = ModelBuilder(inputShape: input)
+  try addPairs([64, 64, 128, 128, 256, 256], to: &b, batchNorm: options.batchNorm ?? false, options)
   try b.addLinear("fc1", 1024)
   try b.add("relu7", ReLU())
   try b.addDropout("dropout1", options.dropout)
