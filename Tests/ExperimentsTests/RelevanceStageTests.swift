@@ -126,7 +126,8 @@ import Testing
       try refusal(text(model, #"{ "relevance": { "layers": ["conv9"] } }"#)).contains(
         "model main has no layer \"conv9\" with weights; did you mean \"conv1\"?"))
     #expect(
-      try refusal(text(model, #"{ "relevance": { "samples": 2 } }"#)).contains("has no samples; feature relevance"))
+      try refusal(text(model, #"{ "relevance": { "samples": 2 } }"#)).contains(
+        "among the first 2 of the train part, and relevance is a mean over classes"))
     let last = #""model": { "layers": [ { "kind": "linear", "outputs": 4, "name": "fc" }, "relu" ] }"#
     #expect(try refusal(text(last, #"{ "relevance": {} }"#)).contains("starts from the outputs of a classifier"))
     let ensemble = """

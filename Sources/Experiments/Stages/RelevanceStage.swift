@@ -55,7 +55,7 @@ public struct RelevanceStage: MeasuringStage {
     let name = context.target?.name ?? "model"
     let part = try set.part(split.split)
     let images = samples.map { part.prefix($0) } ?? part
-    let scored = try scoredLayers(of: model, name, context.label)
+    let scored = try scoredLayers(of: model, name)
     let workspace = Workspace(
       model, batch: min(batchSize, images.count), pool: run.pool, gradients: true, parameterGradients: false)
     workspace.seed = run.configuration.seed
@@ -99,13 +99,18 @@ public struct RelevanceStage: MeasuringStage {
     try write(found, scored, maps, set.classNames, context, name)
   }
 
-  private func scoredLayers(of model: Model, _ name: String, _ label: String) throws -> [Node] {
+  /// - Throws: a sentence when relevance cannot be propagated through a model, or `layers` names none of its.
+  func check(_ model: Model, name: String) throws {
+    try RelevancePass.check(model)
+    _ = try scoredLayers(of: model, name)
+  }
+
+  private func scoredLayers(of model: Model, _ name: String) throws -> [Node] {
     let nodes = model.nodes.filter { !$0.layer.weights.isEmpty }
     guard let layers else { return Array(nodes.dropLast()) }
     for pattern in layers where !nodes.contains(where: { globMatches(pattern, $0.name) }) {
       throw RunError(
-        "stage \(label): model \(name) has no layer \"\(pattern)\" with weights; "
-          + didYouMean(pattern, among: nodes.map(\.name)))
+        "model \(name) has no layer \"\(pattern)\" with weights; \(didYouMean(pattern, among: nodes.map(\.name)))")
     }
     return nodes.filter { node in layers.contains { globMatches($0, node.name) } }
   }
