@@ -55,14 +55,15 @@ public final class FeatureRelevance {
   ///   - workspace: of the model, with gradients (those of parameters are not needed).
   ///   - layers: convolutions or fully connected layers.
   ///   - inputs: whether the relevance of the model's input is wanted too.
+  ///   - countsViolations: whether outputs that do not conserve relevance are counted.
   /// - Throws: `ModelError` when relevance cannot be propagated through the model.
   public init(
     _ workspace: Workspace, _ rule: RelevanceRule = .published, layers: [Node], place: Place = .block,
-    inputs: Bool = false
+    inputs: Bool = false, countsViolations: Bool = false
   ) throws {
     self.layers = layers
     let ends = layers.map { place == .block ? BlockEnd(of: $0, in: workspace.model) : BlockEnd($0) }
-    pass = try RelevancePass(workspace, rule, at: ends.map(\.node), inputs: inputs)
+    pass = try RelevancePass(workspace, rule, at: ends.map(\.node), inputs: inputs, countsViolations: countsViolations)
     collector = Collector(ends, capacity: workspace.capacity)
     pass.observers = [collector]
     let count = workspace.model.output.shape.count

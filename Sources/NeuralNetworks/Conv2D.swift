@@ -94,11 +94,8 @@ public final class Conv2D: Layer {
     let winograd = kernelSize == (3, 3) && stride == 1
     if let requestedMethod { return requestedMethod == .winograd && !winograd ? .patches : requestedMethod }
     if winogradPays(output) { return .winograd }
-    return isThin ? .direct : .patches
+    return kernelSize != (1, 1) && outputs <= 64 && weight.inputs <= 1024 ? .direct : .patches
   }
-
-  /// Products in place are faster than patches.
-  var isThin: Bool { kernelSize != (1, 1) && outputs <= 64 && weight.inputs <= 1024 }
 
   /// Winograd's algorithm is possible and faster than patches.
   private func winogradPays(_ output: Shape) -> Bool {
@@ -405,8 +402,7 @@ public final class Conv2D: Layer {
     let twin = try Conv2D(
       channels: channels, outputs: 2 * outputs, kernel: kernelSize, stride: stride, padding: padding,
       dilation: dilation, groups: groups, bias: false)
-    // Plain sums: Winograd's differences would lose the small z among large neighbours, and relevance is divided by z.
-    twin.requestedMethod = twin.isThin ? .direct : .patches
+    twin.requestedMethod = requestedMethod
     return twin
   }
 

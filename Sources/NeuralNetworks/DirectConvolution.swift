@@ -86,7 +86,7 @@ extension Conv2D {
 
   /// Whether the weights' gradient is taken from the image in place, whatever the array.
   var takesGradientInPlace: Bool {
-    groups == 1 && dilation == 1 && isThin
+    groups == 1 && dilation == 1 && kernelSize != (1, 1) && outputs <= 64 && weight.inputs <= 1024
   }
 
   /// dW (+)= the outer products of the padded images' runs and dy.

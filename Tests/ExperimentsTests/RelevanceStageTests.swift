@@ -103,6 +103,43 @@ import Testing
     #expect(column(stage(json, 2)["tables"]?["conservation"], "relevance").allSatisfy { $0.double!.isFinite })
   }
 
+  @Test("training prunes by relevance, to the same bytes whatever the threads")
+  func criterion() throws {
+    let bench = try Bench()
+    let text = bench.text(
+      model,
+      """
+      { "train": { "epochs": 4, "batchSize": 16, "optimizer": { "learningRate": 0.1, "momentum": 0.9 },
+        "prune": { "criterion": { "kind": "relevance", "batchNorm": "folded" }, "count": 2, "end": 2 , "layers": ["conv*"] } } },
+      { "evaluate": {} }
+      """)
+    let (one, two) = (try bench.run(text), try bench.run(text, threads: 2))
+    #expect(one.json["stages"] == two.json["stages"])
+    #expect(
+      try FileBytes.read("\(one.folder)/models/main.safetensors")
+        == FileBytes.read("\(two.folder)/models/main.safetensors"))
+    #expect(stage(one.json, 0)["metrics"]?["channels"]?.double == 7)
+  }
+
+  @Test("an imbalanced training part has fewer samples of its rare classes, drawn by the seed, and says how they fare")
+  func imbalance() throws {
+    let bench = try Bench()
+    func run(_ seed: Int) throws -> JSON {
+      let text = bench.text(model, #"{ "relevance": { "images": 0 } }, { "evaluate": {} }"#)
+        .replacingOccurrences(
+          of: #""data": {"#, with: #""data": { "imbalance": { "classes": [1, 3], "keep": 0.25, "seed": \#(seed) },"#)
+      return try bench.run(text).json
+    }
+    let json = try run(1)
+    #expect(column(stage(json, 0)["tables"]?["classes"], "samples").compactMap(\.int) == [12, 3, 12, 3])
+    let metrics = stage(json, 1)["metrics"]
+    #expect(metrics?["rareClassAccuracy"]?.double != nil && metrics?["worstClassAccuracy"]?.double != nil)
+    #expect(try run(1)["stages"] == json["stages"])
+    #expect(try run(2)["stages"] != json["stages"])
+    let plain = try bench.run(bench.text(model, #"{ "evaluate": {} }"#)).json
+    #expect(stage(plain, 0)["metrics"]?["rareClassAccuracy"] == nil)
+  }
+
   // MARK: Bad input
 
   private func refusal(_ text: String) throws -> String {
@@ -115,6 +152,11 @@ import Testing
 
   private func text(_ model: String, _ stages: String) -> String {
     "{ \"name\": \"lab\", \"figures\": false, DATA, \(model), \"stages\": [\(stages)] }"
+  }
+
+  /// The data with more keys.
+  private func bench(_ keys: String) throws -> String {
+    try Bench().data.replacingOccurrences(of: #""data": {"#, with: #""data": { "# + keys)
   }
 
   @Test("bad input is answered in a sentence")
@@ -130,6 +172,17 @@ import Testing
         "among the first 2 of the train part, and relevance is a mean over classes"))
     let last = #""model": { "layers": [ { "kind": "linear", "outputs": 4, "name": "fc" }, "relu" ] }"#
     #expect(try refusal(text(last, #"{ "relevance": {} }"#)).contains("starts from the outputs of a classifier"))
+    #expect(
+      try refusal(
+        text(model, #"{ "relevance": {} }"#).replacingOccurrences(
+          of: "DATA", with: try bench(#""imbalance": { "classes": [9] }, "#))
+      ).contains("class 9 is to be made rare, but there are classes 0 to 3"))
+    #expect(
+      try refusal(
+        text(
+          last,
+          #"{ "train": { "prune": { "criterion": "relevance", "count": 1, "layers": ["fc"] } } }"#)
+      ).contains("starts from the outputs of a classifier"))
     let ensemble = """
       "models": { "a": { "architecture": "mlp" }, "b": { "architecture": "mlp", "seed": 2 },
         "both": { "ensemble": ["a", "b"] } }

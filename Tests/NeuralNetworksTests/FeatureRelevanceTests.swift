@@ -101,7 +101,7 @@ import Testing
     #expect(found.classes.map(\.accuracy) == [0, 0, 0, 0, 1])
     #expect(found.classes[..<4].allSatisfy { $0.weight == 1 && $0.relative == 0 })
     #expect(abs(found.classes[4].weight - 0.7311) < 5e-5)
-    #expect(found.layers.joined().allSatisfy(\.isFinite))
+    #expect(found.layers.joined().allSatisfy { $0.isFinite })
   }
 
   @Test("a class without samples is named")
@@ -127,6 +127,6 @@ import Testing
     labels.withUnsafeBufferPointer { relevance.add(samples: 24, labels: $0.baseAddress!) }
     let found = try relevance.scores()
     #expect(found.skipped == 1 && found.classes[0].skipped == 1 && found.classes[0].samples == 4)
-    #expect(found.layers.joined().allSatisfy(\.isFinite))
+    #expect(found.layers.joined().allSatisfy { $0.isFinite })
   }
 }

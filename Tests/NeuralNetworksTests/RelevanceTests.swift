@@ -89,8 +89,7 @@ import Testing
       return signedInputs ? 2 * v[k] - 1 : v[k] + 0.01
     }
     let workspace = Workspace(model, batch: outputs, pool: pool, gradients: true, parameterGradients: false)
-    let pass = try RelevancePass(workspace, .published, inputs: true)
-    pass.countsViolations = true
+    let pass = try RelevancePass(workspace, .published, inputs: true, countsViolations: true)
     workspace.setInput(x)
     workspace.forward(samples: outputs, training: false)
     // Sample o asks for class o.
@@ -207,6 +206,42 @@ import Testing
     let whole = try run(model(1), x, [0, 2]).input
     let halves = try run(model(2), x, [0, 2]).input
     #expect(largestError(whole, halves.map(Double.init)) < 1e-5)
+  }
+
+  @Test("Winograd's sums lose nothing, in images that are dark in places too")
+  func winograd() throws {
+    let pool = ThreadPool(threads: 1)
+    let (side, channels, outputs) = (12, 16, 24)
+    let u = RandomStream(seed: 9, purpose: 92).uniforms(2 * outputs * 9 * channels + 3 * side * side * channels)
+    func model(_ method: Conv2D.Method) throws -> Model {
+      var b = ModelBuilder(inputShape: Shape(height: side, width: side, channels: channels))
+      for (n, inputs) in [channels, outputs].enumerated() {
+        let conv = try Conv2D(channels: inputs, outputs: outputs, kernel: (3, 3), padding: 1)
+        conv.requestedMethod = method
+        let weights = (0..<outputs * 9 * inputs).map { u[$0 % (2 * outputs * 9 * channels)] - (n == 0 ? 0.45 : 0.5) }
+        try conv.weights[0].program(Tensor(shape: [outputs, 9 * inputs], values: weights), pool: pool)
+        // So that outputs over nothing but zeros have relevance as well.
+        for o in 0..<outputs { conv.parameters[0].values[o] = 0.3 }
+        try b.add("conv\(n)", conv)
+        try b.add("relu\(n)", ReLU())
+      }
+      try b.add("pool", AveragePool(nil))
+      try b.add("fc", linear((0..<3).map { c in (0..<outputs).map { Float(($0 * 7 + c * 3) % 11) - 5 } }, pool))
+      return try b.model()
+    }
+    var x = Array(u[(2 * outputs * 9 * channels)...])
+    for (i, value) in x.enumerated() {
+      let column = i / channels % side
+      // A bright third, one in which most is dark, and one that is black.
+      x[i] = column < 4 ? value : column < 8 && i % 29 == 0 ? 1e-4 * value : 0
+    }
+    let plain = try run(model(.patches), x, [0, 1, 2])
+    let tiles = try run(model(.winograd), x, [0, 1, 2])
+    #expect(largestError(tiles.input, plain.input.map(Double.init)) < 1e-5)
+    for node in ["conv0", "relu0", "conv1"] {
+      #expect(
+        largestError(tiles.recorder.means[node]!, plain.recorder.means[node]!.map(Double.init)) < 1e-5, "\(node)")
+    }
   }
 
   @Test("what nobody asked for is not reached")

@@ -18,6 +18,8 @@ import NeuralNetworks
       crossbar-inference PYTHON [ROUNDS [SECONDS]]
                                            inference with wires beside CrossSim's (peers/crossbar_crosssim.py), whose
                                            checkout the environment variable CROSSSIM names
+      relevance [NET,… [ROUNDS [SECONDS [THREADS]]]]
+                                           scoring channels by relevance beside training on the same samples
       circuit PYTHON [ROUNDS]              circuits beside SciPy's SuperLU (peers/circuit_superlu.py; `-` for PYTHON leaves
                                            it out) and ngspice
       circuit-errors                       errors of approximate effective matrices, as tables
@@ -68,6 +70,12 @@ import NeuralNetworks
     case "crossbar-inference" where words.count > 1:
       try CrossbarInference(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5)), time: number(3, 2))
         .run()
+    case "relevance":
+      let nets = words.count > 1 ? words[1].split(separator: ",").map(String.init) : RelevanceBenchmark.all
+      guard nets.allSatisfy({ Architecture.named($0) != nil }) else { return print(usage) }
+      try RelevanceBenchmark(
+        nets: nets, rounds: Int(number(2, 5)), time: number(3, 2), threads: Int(number(4, 2))
+      ).run()
     case "circuit" where words.count > 1:
       try CircuitComparison(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5))).run()
     case "circuit-errors":

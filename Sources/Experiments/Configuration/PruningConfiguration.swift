@@ -109,6 +109,7 @@ extension PruningKeys {
   ///   - events: how often `count` goes.
   ///   - refuse: gets the key, a sentence and a hint.
   func check(_ network: Model, events: Int, refuse: (_ key: String, _ sentence: String, _ hint: String) -> Void) {
+    do { try criterion.criterion.check(network) } catch { refuse("criterion", "\(error)", "") }
     let groups: ChannelGroups
     do {
       groups = try ChannelGroups(network, residual: residual, layers: layers, protected: protect)
@@ -116,7 +117,6 @@ extension PruningKeys {
       refuse(layers == nil ? "protect" : "layers", "\(error)", "")
       return
     }
-    do { try criterion.criterion.check(network) } catch { refuse("criterion", "\(error)", "") }
     if criterion.criterion.needs == .batchNorm, let layer = groups.layers.first(where: { $0.norm == nil }) {
       refuse(
         "criterion",

@@ -23,7 +23,8 @@ public struct RelevanceConfiguration: CriterionConfiguration {
       "Where a channel is scored: at the end of its block (behind batch-norm, residual sum and ReLU), or the layer's own "
         + "output."),
     Field(
-      "classWeights", \.classWeights, .boolean, "Classes count the more, the worse they are recognized; false: all alike."
+      "classWeights", \.classWeights, .boolean,
+      "Classes count the more, the worse they are recognized; false: all alike."
     ),
   ]
 

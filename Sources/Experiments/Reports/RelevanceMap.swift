@@ -121,7 +121,8 @@ struct RelevanceMap {
       let data = Data(PNG.encode(width: w, height: h, pixels: bytes)).base64EncodedString()
       let isRight = map.label == map.predicted
       let caption =
-        escaped(name(map.label)) + (isRight ? "" : " <tspan fill=\"#b2182b\">taken for \(escaped(name(map.predicted)))</tspan>")
+        escaped(name(map.label))
+        + (isRight ? "" : " <tspan fill=\"#b2182b\">taken for \(escaped(name(map.predicted)))</tspan>")
       // One pixel lies between the two pictures.
       svg += """
         <text x="\(x)" y="\(y + 15)">\(caption)</text>
@@ -134,7 +135,8 @@ struct RelevanceMap {
     let bar = 240
     for i in 0..<60 {
       let (r, g, b) = colour(Float(i) / 29.5 - 1)
-      svg += "<rect x=\"\(gap + i * bar / 60)\" y=\"\(y)\" width=\"\(bar / 60 + 1)\" height=\"12\" fill=\"rgb(\(r),\(g),\(b))\"/>\n"
+      svg +=
+        "<rect x=\"\(gap + i * bar / 60)\" y=\"\(y)\" width=\"\(bar / 60 + 1)\" height=\"12\" fill=\"rgb(\(r),\(g),\(b))\"/>\n"
     }
     return svg + """
       <text x="\(gap)" y="\(y + 28)">against</text>

@@ -62,9 +62,8 @@ public struct RelevanceStage: MeasuringStage {
     let relevance: FeatureRelevance
     do {
       relevance = try FeatureRelevance(
-        workspace, options.rule, layers: scored, place: options.place, inputs: true)
+        workspace, options.rule, layers: scored, place: options.place, inputs: true, countsViolations: true)
     } catch let error as ModelError { throw RunError("stage \(context.label): \(error)") }
-    relevance.pass.countsViolations = true
     let conservation = ConservationMeter(model, capacity: workspace.capacity)
     relevance.pass.observers.append(conservation)
     let source = try BatchSource(
@@ -152,22 +151,16 @@ public struct RelevanceStage: MeasuringStage {
         }
       ))
     // By layer, towards the input: how much relevance there is, and which outputs hand on something else.
-    result.tables.append(
-      (
-        "conservation", ["layer", "kind", "relevance", "magnitude", "outputs", "violating"],
-        conservation.nodes.reversed().map { node, mean in
-          let counted = violations.first { $0.node === node }
-          return [
-            .string(node.name), .string(node.layer.kind), .number(mean.sum), .number(mean.magnitude),
-            counted.map { .integer($0.outputs) } ?? .null, counted.map { .integer($0.violating) } ?? .null,
-          ]
-        } + [
-          [
-            .string("input"), .string(""), .number(conservation.input.sum), .number(conservation.input.magnitude),
-            .null, .null,
-          ]
-        ]
-      ))
+    var rows: [[JSON]] = conservation.nodes.reversed().map { node, mean in
+      let counted = violations.first { $0.node === node }
+      return [
+        .string(node.name), .string(node.layer.kind), .number(mean.sum), .number(mean.magnitude),
+        counted.map { .integer($0.outputs) } ?? .null, counted.map { .integer($0.violating) } ?? .null,
+      ]
+    }
+    let input = conservation.input
+    rows.append([.string("input"), .string(""), .number(input.sum), .number(input.magnitude), .null, .null])
+    result.tables.append(("conservation", ["layer", "kind", "relevance", "magnitude", "outputs", "violating"], rows))
     result.tables.append(
       (
         "layers", ["layer", "channels", "lowest", "median", "highest"],

@@ -10,10 +10,6 @@ public final class RelevancePass {
   public let workspace: Workspace
   public let rule: RelevanceRule
   public var observers: [any Observer] = []
-  /// Whether outputs that do not conserve relevance are counted (`takeViolations`).
-  public var countsViolations = false {
-    didSet { for split in splits { split?.countsViolations = countsViolations } }
-  }
 
   private let splits: [SplitWeights?]
   /// By node + 1, the model's input first: whether relevance is handed down to it.
@@ -26,8 +22,12 @@ public final class RelevancePass {
   ///   - workspace: of the model, with gradients (those of parameters are not needed).
   ///   - nodes: where relevance is wanted; what comes before all of them is left out.
   ///   - inputs: whether the relevance of the model's input is wanted, in `workspace.inputGradient`.
+  ///   - countsViolations: whether outputs that do not conserve relevance are counted (`takeViolations`).
   /// - Throws: `ModelError` when the model has a layer that no rule is known for, or does not end in a classifier.
-  public init(_ workspace: Workspace, _ rule: RelevanceRule, at nodes: [Node] = [], inputs: Bool = false) throws {
+  public init(
+    _ workspace: Workspace, _ rule: RelevanceRule, at nodes: [Node] = [], inputs: Bool = false,
+    countsViolations: Bool = false
+  ) throws {
     precondition(workspace.keepsGradients, "this workspace was made without gradients")
     let model = workspace.model
     try Self.check(model)
@@ -39,7 +39,7 @@ public final class RelevancePass {
     }
     isReached = reached
     splits = try model.nodes.map { node in
-      try node.inputs.contains { reached[$0 + 1] } ? SplitWeights(node) : nil
+      try node.inputs.contains { reached[$0 + 1] } ? SplitWeights(node, countsViolations: countsViolations) : nil
     }
     folded = model.nodes.indices.map { i in
       guard rule.batchNorm == .folded else { return nil }

@@ -5,17 +5,23 @@ import LinearAlgebra
 /// W⁺ and W⁻ stand side by side in a twin of the layer, which has twice the outputs and no bias, so that one product each
 /// way does both: [z⁺, z⁻] = twin(x) forward, and with s⁺ = α·R/z⁺, s⁻ = −β·R/z⁻ backward R_in = x ∘ (W⁺ᵀs⁺ + W⁻ᵀs⁻).
 /// Samples are taken a few at a time, so that z stays in the cache between the two.
+///
+/// Where the twin is a convolution by Winograd's algorithm its sums are as exact as the largest in their tile, while
+/// relevance is divided by the small ones too: outputs with a z far below its channel's largest are left out of the
+/// products and done one by one (`SplitWeights+Exact.swift`).
 public final class SplitWeights {
   private let weights: Weights
-  private let twin: any Layer
-  private let input: Shape
-  private let output: Shape
+  let twin: any Layer
+  let input: Shape
+  let output: Shape
   private let groups: Int
   /// Samples of one product.
   private let blockSamples: Int
   private let blockFloats: Int
   private let savedFloats: Int
   private let shared: Storage
+  /// The twin's sums are Winograd's.
+  private let isByTiles: Bool
   /// What `relevance` wants of a worker's scratch memory.
   let scratchFloats: Int
 
@@ -23,9 +29,13 @@ public final class SplitWeights {
   private static let blockTarget = 128 << 10
   private static let slack = 64
 
+  /// - Parameter countsViolations: whether outputs that do not conserve relevance are counted; costs a pass over them,
+  ///   and plain sums, which are 0 where they should be.
   /// - Throws: `ModelError` when the layer cannot be built twice as wide.
-  init?(_ node: Node) throws {
+  init?(_ node: Node, countsViolations: Bool) throws {
     guard let weights = node.layer.weights.first, let twin = try node.layer.makeSplitTwin() else { return nil }
+    if countsViolations { (twin as? Conv2D)?.requestedMethod = .patches }
+    self.countsViolations = countsViolations
     self.weights = weights
     self.twin = twin
     input = node.inputShapes[0]
@@ -34,7 +44,8 @@ public final class SplitWeights {
     let doubled = try twin.outputShape([input])
     let memory = twin.memory(inputs: [input], output: doubled)
     blockSamples = min(Workspace.pieceSize, max(1, Self.blockTarget / doubled.count))
-    blockFloats = blockSamples * doubled.count + Self.slack
+    blockFloats = blockSamples * doubled.count + 2 * output.channels + Self.slack
+    isByTiles = (twin as? Conv2D)?.geometry.method == .winograd
     savedFloats = memory.savedFloats == 0 ? 0 : Workspace.pieceSize * memory.savedFloats + Self.slack
     scratchFloats = blockFloats + savedFloats + memory.scratchFloats + Self.slack
     shared = Storage(count: memory.sharedFloats + Self.slack)
@@ -97,8 +108,14 @@ public final class SplitWeights {
           twin.forward(t)
           let r = p.outputGradient + first * output.count
           if countsViolations { count(z, r, t.samples * output.pixels, rule, p.worker) }
-          divide(z, r, t.samples * output.pixels, rule)
+          var exact: [Int] = []
+          if isByTiles {
+            exact = divideLarge(z, r, samples: t.samples, rule)
+          } else {
+            divide(z, r, t.samples * output.pixels, rule)
+          }
           twin.backward(t)
+          for o in exact { addExact(o, x.pointee, r[o], rule, to: target + first * input.count) }
         }
       }
       let back = target + first * input.count
@@ -125,8 +142,7 @@ public final class SplitWeights {
   private static let workers = 64
   /// By worker: outputs with relevance, and those of them that hand on more or less than they have.
   private var violating: UnsafeMutablePointer<(all: Int, not: Int)>
-  /// Whether outputs are counted by whether they conserve relevance; costs a pass over them.
-  var countsViolations = false
+  private let countsViolations: Bool
   /// An output that hands on something else than its relevance by more than this share violates conservation.
   public static let conservationTolerance: Float = 0.01
 
