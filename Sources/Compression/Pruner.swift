@@ -79,10 +79,14 @@ public final class Pruner {
 
   /// Checks scores and chooses what stays.
   ///
-  /// - Parameter scores: one for each channel of each of `groups.layers`.
+  /// - Parameters:
+  ///   - scores: one for each channel of each of `groups.layers`.
+  ///   - separately: layers that are ranked by themselves where a count goes, and how many of their channels go.
   /// - Returns: present numbers of what stays, by the name of each layer that loses something.
   /// - Throws: `ModelError` when the scores do not fit the layers or are not numbers.
-  public func plan(_ scores: [[Double]], _ amount: PruningSchedule.Amount) throws -> [String: [Int]] {
+  public func plan(
+    _ scores: [[Double]], _ amount: PruningSchedule.Amount, separately: [String: Int] = [:]
+  ) throws -> [String: [Int]] {
     guard scores.count == groups.layers.count else {
       throw ModelError("the criterion scored \(scores.count) layers of \(groups.layers.count)")
     }
@@ -106,8 +110,14 @@ public final class Pruner {
       let wanted = Pruner.left(of: channels.built, share: share)
       ranking.remove(from: nil) { $0.reduce(0, +) > wanted }
     case .count(let count):
-      let wanted = channels.left - count
-      ranking.remove(from: nil) { $0.reduce(0, +) > wanted }
+      let alone = groups.layers.indices.filter { separately[groups.layers[$0].name] != nil }
+      let together = groups.layers.indices.filter { !alone.contains($0) }
+      let wanted = together.reduce(-count) { $0 + channels($1).left }
+      ranking.remove(from: together) { left in together.reduce(0) { $0 + left[$1] } > wanted }
+      for l in alone {
+        let wanted = channels(l).left - (separately[groups.layers[l].name] ?? 0)
+        ranking.remove(from: [l]) { $0[l] > wanted }
+      }
     }
     var kept: [String: [Int]] = [:]
     for (l, layer) in groups.layers.enumerated() where ranking.isLeft[l].count(where: { $0 }) < channels(l).left {

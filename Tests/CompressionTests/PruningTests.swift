@@ -108,6 +108,9 @@ struct PruningTests {
     #expect(try pruner.plan(scores, .count(17)) == ["conv1": [2, 3, 4, 5], "conv2": [15]])
     #expect(try pruner.plan(scores, .count(100)) == ["conv1": [5], "conv2": [15]])
     #expect(try pruner.plan(scores, .share(0.5, .global)) == ["conv2": Array(11..<16)])
+    #expect(
+      try pruner.plan(scores, .count(4), separately: ["conv1": 2])
+        == ["conv1": [2, 3, 4, 5], "conv2": Array(4..<16)])
   }
 
   @Test("shares count from the network as it was built, so that a ramp ends at its share")

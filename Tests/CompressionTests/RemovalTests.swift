@@ -143,6 +143,42 @@ struct RemovalTests {
     }
   }
 
+  @Test("what memory held before it was taken over does not matter", arguments: ["vgg8", "resnet20", "lenet5"])
+  func memory(_ name: String) throws {
+    let model = try network(name, options: ArchitectureOptions(batchNorm: true, dropout: name == "vgg8" ? 0.3 : 0))
+    let labels = UnsafeMutablePointer<Int32>.allocate(capacity: 40)
+    defer { labels.deallocate() }
+    func workspace(_ w: Workspace) -> Workspace {
+      w.task = ClassificationTask()
+      return w
+    }
+    let old = workspace(Workspace(model, batch: 40, pool: testPool, gradients: true))
+    fill(old, labels, samples: 40, step: 0)
+    for i in 0..<40 * model.inputShape.count { old.input[i] = .nan }
+    old.forward(samples: 40, training: true, loss: true)
+    old.backward(wantsInputGradient: true)
+    // Running statistics of that batch are no numbers.
+    try randomize(model)
+    let pruner = try Pruner(model)
+    try pruner.apply(try pruner.plan(arbitraryChoice(pruner.groups, share: 0.4), .share(0.4, .layer)))
+    func pass(_ w: Workspace) -> (Double, [Float]) {
+      fill(w, labels, samples: 40, step: 1)
+      let loss = w.forward(samples: 40, training: true, loss: true)
+      w.backward(wantsInputGradient: true)
+      var values: [Float] = []
+      for (node, weights) in model.weights {
+        values += UnsafeBufferPointer(start: w.gradient + weights.offset, count: weights.count)
+        for p in node.layer.parameters { values += UnsafeBufferPointer(start: w.gradient + p.offset, count: p.count) }
+      }
+      return (loss, values + UnsafeBufferPointer(start: w.inputGradient, count: 40 * model.inputShape.count))
+    }
+    let reused = pass(Workspace(replacing: old))
+    let fresh = pass(workspace(Workspace(model, batch: 40, pool: testPool, gradients: true)))
+    #expect(reused.0 == fresh.0)
+    #expect(reused.1 == fresh.1)
+    #expect(fresh.1.allSatisfy { $0.isFinite })
+  }
+
   @Test("weights-only leaves batch-norm's shift alive, which a sum still gets")
   func weightsOnly() throws {
     func pruned(_ form: PruningForm) throws -> Model {

@@ -11,6 +11,7 @@ public struct ModelConfiguration: Configurable {
   public var width = 1.0
   public var batchNorm: Bool?
   public var hidden = [256, 128]
+  public var head: [Int] = []
   public var shortcut = ArchitectureOptions.Shortcut.projection
   public var dropout = 0.0
   public var initialization = Initialization.kaimingUniform
@@ -36,6 +37,9 @@ public struct ModelConfiguration: Configurable {
       "Batch-norm after convolutions (vgg8: off, vgg16 and vgg-mini: on if left out)."
     ),
     Field("hidden", \.hidden, .oneOrList(of: .integer(1...1_000_000)), "Sizes of the hidden layers (mlp)."),
+    Field(
+      "head", \.head, .oneOrList(of: .integer(1...1_000_000)),
+      "Sizes of fully connected layers before the classifier (vgg16, vgg-mini)."),
     Field(
       "shortcut", \.shortcut, .choice, "Where a residual network changes size: projection, or identity (option A)."),
     Field(
@@ -83,6 +87,7 @@ public struct ModelConfiguration: Configurable {
     let plain = ArchitectureOptions()
     for (key, isSet) in [
       ("width", width != plain.width), ("batchNorm", batchNorm != plain.batchNorm), ("hidden", hidden != plain.hidden),
+      ("head", head != plain.head),
       ("shortcut", shortcut != plain.shortcut), ("dropout", dropout != plain.dropout),
     ] where isSet && !used.contains(key) {
       let what = architecture ?? own ?? "a model of your own layers"
@@ -94,11 +99,12 @@ public struct ModelConfiguration: Configurable {
   /// The options that an architecture takes; residual networks take the shortcut.
   private static let options = [
     "lenet5": ["dropout"], "mlp": ["hidden", "dropout"], "vgg8": ["width", "batchNorm", "dropout"],
-    "vgg16": ["batchNorm", "dropout"], "vgg-mini": ["width", "batchNorm", "dropout"],
+    "vgg16": ["batchNorm", "head", "dropout"], "vgg-mini": ["width", "batchNorm", "head", "dropout"],
   ]
 
   var options: ArchitectureOptions {
-    ArchitectureOptions(width: width, batchNorm: batchNorm, hidden: hidden, shortcut: shortcut, dropout: dropout)
+    ArchitectureOptions(
+      width: width, batchNorm: batchNorm, hidden: hidden, head: head, shortcut: shortcut, dropout: dropout)
   }
 
   /// The network for a data set's images and classes, weights still zero and digital.

@@ -43,6 +43,7 @@ protocol PruningKeys: Configurable {
   var share: Double? { get set }
   var scope: PruningSchedule.Scope { get set }
   var count: Int? { get set }
+  var separately: [String: Int] { get set }
   var form: PruningForm { get set }
   var residual: ResidualPolicy { get set }
   var layers: [String]? { get set }
@@ -64,6 +65,9 @@ extension PruningKeys {
       Field(
         "count", \.count, .optional(.integer(1...)),
         "Instead of share: channels that go at once, of all layers together."),
+      Field(
+        "separately", \.separately, .map(of: .integer(1...)),
+        "Beside count: layers that are ranked by themselves, and how many of their channels go at once."),
       Field(
         "form", \.form, .choice,
         "removed: everything shrinks; masked: held at zero, shapes stay; weights-only: batch-norm's shift lives on."),
@@ -91,13 +95,16 @@ extension PruningKeys {
       report.error("a share of \(share) leaves every layer empty", at: "share", hint: "expected a share below 1")
     default: break
     }
+    if count == nil && !separately.isEmpty {
+      report.error("stands without \"count\"", at: "separately", hint: "a share goes from every layer")
+    }
   }
 
   /// At the end.
   var amount: PruningSchedule.Amount { share.map { .share($0, scope) } ?? .count(count ?? 0) }
 
   /// Whether anything is done with samples.
-  var needsSamples: Bool { criterion.criterion.needs == .samples || recalibrate > 0 }
+  var needsSamples: Bool { criterion.criterion.needs == .samples || recalibrate > 0 || form == .weightsOnly }
 
   func pruner(_ model: Model) throws -> Pruner {
     try Pruner(model, form: form, residual: residual, layers: layers, protected: protect)
@@ -130,15 +137,27 @@ extension PruningKeys {
         "share", "a share of \(share) leaves none of the \(layer.channels) channels of layer \(layer.name)",
         "at most \(Double(layer.channels - 1) / Double(layer.channels)) leaves one")
     }
-    let removable = groups.channels - groups.layers.count
+    let times = "\(events) event\(events == 1 ? "" : "s")"
+    for (name, count) in separately.sorted(by: { $0.key < $1.key }) {
+      guard let layer = groups.layers.first(where: { $0.name == name }) else {
+        refuse("separately", "\"\(name)\" is none of the layers that are pruned", "name it in \"layers\" as well")
+        continue
+      }
+      guard count * events >= layer.channels else { continue }
+      refuse(
+        "separately", "\(times) of \(count) leave none of the \(layer.channels) channels of layer \(name)",
+        "lower the count, or prune less often")
+    }
+    let together = groups.layers.filter { separately[$0.name] == nil }.map(\.channels)
+    let all = together.reduce(0, +)
+    let removable = all - together.count
     if let count, count * events > removable {
       refuse(
-        "count",
-        "\(events) event\(events == 1 ? "" : "s") of \(count) channels would leave layers empty: \(removable) of the "
-          + "\(groups.channels) can go", "lower \"count\", or prune less often")
+        "count", "\(times) of \(count) channels would leave layers empty: \(removable) of the \(all) can go",
+        "lower \"count\", or prune less often")
     }
-    if let share, scope == .global, groups.channels - Pruner.left(of: groups.channels, share: share) > removable {
-      refuse("share", "a share of \(share) would leave layers empty: \(removable) of the \(groups.channels) can go", "")
+    if let share, scope == .global, all - Pruner.left(of: all, share: share) > removable {
+      refuse("share", "a share of \(share) would leave layers empty: \(removable) of the \(all) can go", "")
     }
   }
 }
@@ -149,6 +168,7 @@ public struct PruneConfiguration: PruningKeys {
   public var share: Double?
   public var scope = PruningSchedule.Scope.layer
   public var count: Int?
+  public var separately: [String: Int] = [:]
   public var start: Int?
   public var interval = 1
   public var end: Int?

@@ -80,17 +80,12 @@ final class PruningSession {
     change: (() throws -> ChannelMoves?) throws -> Void
   ) throws {
     let run = context.run
-    let model = pruner.model
     let name = context.target?.name ?? ""
     let start = Progress.now()
-    let scores = try pruner.scores(
-      keys.criterion.criterion,
-      ScoringContext(
-        model: model, layers: pruner.groups.layers, samples: samples, batch: batch, task: task, pool: run.pool,
-        seed: run.configuration.seed, event: event, proceed: InterruptionFlag.check))
+    let scores = try pruner.scores(keys.criterion.criterion, scoringContext(event: event))
     let scored = Progress.now()
     run.addTiming("\(name).\(context.label).scoring", scored - start)
-    let plan = try pruner.plan(scores, amount)
+    let plan = try pruner.plan(scores, amount, separately: keys.separately)
     try change { try pruner.apply(plan, optimizer: optimizer) }
     run.addTiming("\(name).\(context.label).pruning", Progress.now() - scored)
     if keys.recalibrate > 0, let samples {
@@ -118,6 +113,8 @@ final class PruningSession {
     let left = pruner.channels
     let model = pruner.model
     let bytes = try Safetensors.encode(WeightFile.arrays(of: model), metadata: WeightFile.metadata(of: model)).count
+    // The last of a series under the same name.
+    context.result.metrics.removeAll { $0.name == "channels" }
     context.result.metrics += [
       ("channels", Double(left.left)), ("pruned", Double(left.built - left.left) / Double(max(1, left.built))),
       ("parameters", Double(model.parameterCount)),
@@ -134,7 +131,58 @@ final class PruningSession {
           return [.string(pruner.groups.layers[l].name), .integer(built), .integer(left)]
         }
       ))
+    if keys.form == .weightsOnly { try reportShift() }
     try measureInference()
+  }
+
+  /// What the shifts that a form leaves alive do: how many channels still have one, and how many samples of a batch are
+  /// classified otherwise once these are silenced as well.
+  private func reportShift() throws {
+    let model = pruner.model
+    let kept = Dictionary(pruner.structure.layers.map { ($0.name, $0.kept) }, uniquingKeysWith: { a, _ in a })
+    var alive = 0
+    for layer in pruner.groups.layers {
+      guard let shift = layer.norm?.layer.parameters.first(where: { $0.name == "bias" }), let kept = kept[layer.name]
+      else {
+        continue
+      }
+      alive += Set(0..<shift.count).subtracting(kept).count { shift.values[$0] != 0 }
+    }
+    let before = try outputs()
+    let state = model.stateDictionary
+    try model.silence(allBut: kept, .complete)
+    let after = try outputs()
+    try model.load(state, pool: context.run.pool)
+    let classes = model.output.shape.count
+    func answer(_ y: [Float], _ s: Int) -> Int? {
+      y[s * classes..<(s + 1) * classes].enumerated().max { $0.element < $1.element }?.offset
+    }
+    let count = before.count / classes
+    let changed = (0..<count).count { answer(before, $0) != answer(after, $0) }
+    let largest = before.reduce(0) { max($0, abs($1)) }
+    let difference = zip(before, after).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
+    context.result.metrics += [
+      ("shiftsLeft", Double(alive)), ("shiftEffect", largest > 0 ? Double(difference / largest) : 0),
+      ("shiftChangedAnswers", Double(changed) / Double(max(1, count))),
+    ]
+  }
+
+  /// Logits of the criterion's samples.
+  private func outputs() throws -> [Float] {
+    let scoring = scoringContext(event: 0)
+    let workspace = scoring.workspace(gradients: false)
+    var result: [Float] = []
+    try scoring.forEachBatch(workspace) { samples, _ in
+      result += UnsafeBufferPointer(
+        start: workspace.output, count: samples.count * pruner.model.output.shape.count)
+    }
+    return result
+  }
+
+  private func scoringContext(event: Int) -> ScoringContext {
+    ScoringContext(
+      model: pruner.model, layers: pruner.groups.layers, samples: samples, batch: batch, task: task,
+      pool: context.run.pool, seed: context.run.configuration.seed, event: event, proceed: InterruptionFlag.check)
   }
 
   /// Seconds of a thousand samples in batches, by the least of a few passes.

@@ -8,6 +8,7 @@ public struct PruneStage: PruningKeys, RestructuringStage {
   public var share: Double?
   public var scope = PruningSchedule.Scope.layer
   public var count: Int?
+  public var separately: [String: Int] = [:]
   public var form = PruningForm.removed
   public var residual = ResidualPolicy.scatter
   public var layers: [String]?

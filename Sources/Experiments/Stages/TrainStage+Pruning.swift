@@ -31,7 +31,7 @@ final class TrainingPruner {
   func count(samples: Int) {
     let model = session.pruner.model
     // Forward, and backward to inputs and to weights.
-    context.result.append(3 * Double(model.multiplyAccumulates) * Double(samples), to: "multiplyAccumulates")
+    context.result.append(3 * Double(model.multiplyAccumulates) * Double(samples), to: "epochMultiplyAccumulates")
   }
 
   /// The event after so many epochs, if there is one.
@@ -61,7 +61,7 @@ final class TrainingPruner {
   /// - Parameter samples: that were learnt from in all.
   func report(samples: Int) throws {
     try session.report()
-    let spent = context.result.series.first { $0.name == "multiplyAccumulates" }?.values.reduce(0, +) ?? 0
+    let spent = context.result.series.first { $0.name == "epochMultiplyAccumulates" }?.values.reduce(0, +) ?? 0
     let whole = 3 * Double(session.wholeMultiplyAccumulates) * Double(samples)
     context.result.metrics += [("trainingMultiplyAccumulates", spent), ("trainingCost", whole > 0 ? spent / whole : 1)]
   }

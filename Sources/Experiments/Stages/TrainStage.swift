@@ -142,7 +142,7 @@ public struct TrainStage: MeasuringStage, RestructuringStage {
       }
       pruner?.count(samples: count)
       if try pruner?.prune(afterEpochs: epoch + 1, optimizer: learner, meter: &meter) == true {
-        trainer = makeTrainer()
+        trainer = Trainer(workspace: Workspace(replacing: trainer.workspace), optimizer: learner)
         measured = try makeEvaluator()
       }
       context.result.append(rate, to: "learningRate")

@@ -5,6 +5,8 @@ public struct ArchitectureOptions: Equatable, Sendable {
   public var batchNorm: Bool?
   /// Sizes of the hidden layers (MLP).
   public var hidden: [Int]
+  /// Sizes of fully connected layers before the classifier (VGG-16, VGG-mini).
+  public var head: [Int]
   /// Option A (identity) or B (projection) at a residual network's changes of size.
   public var shortcut: Shortcut
   public var dropout: Double
@@ -16,12 +18,13 @@ public struct ArchitectureOptions: Equatable, Sendable {
   }
 
   public init(
-    width: Double = 1, batchNorm: Bool? = nil, hidden: [Int] = [256, 128], shortcut: Shortcut = .projection,
-    dropout: Double = 0
+    width: Double = 1, batchNorm: Bool? = nil, hidden: [Int] = [256, 128], head: [Int] = [],
+    shortcut: Shortcut = .projection, dropout: Double = 0
   ) {
     self.width = width
     self.batchNorm = batchNorm
     self.hidden = hidden
+    self.head = head
     self.shortcut = shortcut
     self.dropout = dropout
   }
@@ -51,11 +54,11 @@ public struct Architecture: Sendable {
         summary: "3×3 convolutions 64-64-M-128-128-M-256-256-M, fully connected 1024; `width`, `batchNorm`",
         usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGG8),
       Architecture(
-        name: "vgg16", summary: "thirteen 3×3 convolutions of 64 to 512 with batch-norm, one classifier",
+        name: "vgg16", summary: "thirteen 3×3 convolutions of 64 to 512 with batch-norm, one classifier; `head`",
         usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGG16),
       Architecture(
         name: "vgg-mini",
-        summary: "six 3×3 convolutions 16-16-M-32-32-M-64-64-M with batch-norm, one classifier; `width`",
+        summary: "six 3×3 convolutions 16-16-M-32-32-M-64-64-M with batch-norm, one classifier; `width`, `head`",
         usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGGMini),
       Architecture(
         name: "resnet18", summary: "ResNet-18: 64/128/256/512, two basic blocks each; a 3×3 stem below 64×64 pixels",
@@ -136,12 +139,22 @@ private func addPairs(
   }
 }
 
+/// Fully connected layers fc1, fc2, … as `head` has them, and the classifier fc with dropout before it.
+private func addHead(to b: inout ModelBuilder, _ classes: Int, _ options: ArchitectureOptions) throws {
+  for (i, size) in options.head.enumerated() {
+    guard size > 0 else { throw ModelError("a fully connected layer cannot have \(size) features") }
+    try b.addLinear("fc\(i + 1)", size)
+    try b.add("fc\(i + 1).relu", ReLU())
+  }
+  try b.addDropout("dropout1", options.dropout)
+  try b.addLinear("fc", classes)
+}
+
 /// VGG's form at a size that many runs of a study can afford: 9.9 million multiply-accumulates on 32×32.
 func makeVGGMini(_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) throws -> Model {
   var b = ModelBuilder(inputShape: input)
   try addPairs([16, 16, 32, 32, 64, 64], to: &b, batchNorm: options.batchNorm ?? true, options)
-  try b.addDropout("dropout1", options.dropout)
-  try b.addLinear("fc", classes)
+  try addHead(to: &b, classes, options)
   return try b.model()
 }
 
@@ -165,7 +178,6 @@ func makeVGG16(_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) t
     }
     try b.add("pool\(stage + 1)", MaxPool(PoolingWindow(size: 2)))
   }
-  try b.addDropout("dropout1", options.dropout)
-  try b.addLinear("fc", classes)
+  try addHead(to: &b, classes, options)
   return try b.model()
 }
