@@ -151,15 +151,16 @@ public struct RelevanceStage: MeasuringStage {
         }
       ))
     // By layer, towards the input: how much relevance there is, and which outputs hand on something else.
+    func count(_ n: Int?) -> JSON { n.map { JSON.integer($0) } ?? JSON(.null) }
     var rows: [[JSON]] = conservation.nodes.reversed().map { node, mean in
       let counted = violations.first { $0.node === node }
       return [
         .string(node.name), .string(node.layer.kind), .number(mean.sum), .number(mean.magnitude),
-        counted.map { .integer($0.outputs) } ?? .null, counted.map { .integer($0.violating) } ?? .null,
+        count(counted?.outputs), count(counted?.violating),
       ]
     }
     let input = conservation.input
-    rows.append([.string("input"), .string(""), .number(input.sum), .number(input.magnitude), .null, .null])
+    rows.append([.string("input"), .string(""), .number(input.sum), .number(input.magnitude), count(nil), count(nil)])
     result.tables.append(("conservation", ["layer", "kind", "relevance", "magnitude", "outputs", "violating"], rows))
     result.tables.append(
       (
