@@ -4,7 +4,8 @@ import Testing
 
 @testable import Compression
 
-let testPool = ThreadPool(threads: 2)
+/// Tests run side by side, and a pool serves one of them at a time.
+var testPool: ThreadPool { ThreadPool(threads: 2) }
 
 /// A network by name with weights, batch-norm vectors and running statistics that are all its own.
 func network(

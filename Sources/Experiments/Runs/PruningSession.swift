@@ -28,7 +28,7 @@ final class ScoredSamples: SampleSource {
   }
 
   /// Keyed apart from layers, which are owners of random scores.
-  private static let owner = 1 << 20
+  private static let owner = 65_535
 
   var count: Int { order.count }
 
