@@ -8,9 +8,9 @@ import Testing
 @Suite("relevance stage") struct RelevanceStageTests {
   private let model = """
     "model": { "layers": [
-      { "kind": "conv2d", "outputs": 6, "padding": 1, "name": "conv1" }, "batch-norm", "relu",
+      { "kind": "conv2d", "outputs": 6, "kernel": 3, "padding": 1, "name": "conv1" }, "batch-norm", "relu",
       { "kind": "max-pool", "size": 2 },
-      { "kind": "conv2d", "outputs": 5, "padding": 1, "name": "conv2" }, "relu",
+      { "kind": "conv2d", "outputs": 5, "kernel": 3, "padding": 1, "name": "conv2" }, "relu",
       { "kind": "linear", "outputs": 4, "name": "fc" } ] }
     """
   private let train = #"{ "train": { "epochs": 2, "batchSize": 16, "optimizer": { "learningRate": 0.1 } } }"#

@@ -143,7 +143,8 @@ private struct Preflight {
     checkAugment(data, found.shape, place: place)
     let available = found.train + (loaded.cache.sets[key]?.validation?.count ?? 0)
     for (part, limit, count) in [("train", data.limit?.train, available), ("test", data.limit?.test, found.test)] {
-      if let limit, limit > count {
+      // An imbalanced part has fewer samples than were taken.
+      if let limit, limit > count, part == "test" || data.imbalance == nil {
         warn(
           "\(limit) is more than the \(count) samples there are", at: "\(place).limit.\(part)", hint: "all are taken")
       }

@@ -99,7 +99,7 @@ struct RelevanceMap {
     return (width, h * scale, bytes)
   }
 
-  /// All maps on one sheet, four pairs in a row, under their classes.
+  /// All maps on one sheet, three pairs in a row, under their classes.
   static func sheet(_ maps: [RelevanceMap], _ names: [String], title: String) -> String {
     let columns = min(3, maps.count)
     let (side, gap, head, top) = (120, 26, 24, 52)

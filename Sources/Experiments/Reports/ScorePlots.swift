@@ -8,7 +8,7 @@ enum ScorePlots {
     let columns = layers.count <= 4 ? max(1, layers.count) : layers.count <= 24 ? 4 : layers.count <= 60 ? 6 : 9
     let (panel, plot) = ((width: 190, height: 132), (left: 40, top: 26, width: 138, height: 74))
     let rows = (layers.count + columns - 1) / columns
-    let (width, height) = (max(560, columns * panel.width + 30), rows * panel.height + 96)
+    let (width, height) = (max(560, columns * panel.width + 30), rows * panel.height + 78)
     var svg = """
       <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" viewBox="0 0 \(width) \(height)" \
       font-family="sans-serif" font-size="11">
