@@ -11,7 +11,7 @@ public struct ModelConfiguration: Configurable {
   public var width = 1.0
   public var batchNorm: Bool?
   public var hidden = [256, 128]
-  public var head: [Int] = []
+  public var head: [Int]?
   public var shortcut = ArchitectureOptions.Shortcut.projection
   public var dropout = 0.0
   public var initialization = Initialization.kaimingUniform
@@ -38,7 +38,7 @@ public struct ModelConfiguration: Configurable {
     ),
     Field("hidden", \.hidden, .oneOrList(of: .integer(1...1_000_000)), "Sizes of the hidden layers (mlp)."),
     Field(
-      "head", \.head, .oneOrList(of: .integer(1...1_000_000)),
+      "head", \.head, .optional(.list(of: .integer(1...1_000_000), count: 1...)),
       "Sizes of fully connected layers before the classifier (vgg16, vgg-mini)."),
     Field(
       "shortcut", \.shortcut, .choice, "Where a residual network changes size: projection, or identity (option A)."),
@@ -87,7 +87,7 @@ public struct ModelConfiguration: Configurable {
     let plain = ArchitectureOptions()
     for (key, isSet) in [
       ("width", width != plain.width), ("batchNorm", batchNorm != plain.batchNorm), ("hidden", hidden != plain.hidden),
-      ("head", head != plain.head),
+      ("head", head != nil),
       ("shortcut", shortcut != plain.shortcut), ("dropout", dropout != plain.dropout),
     ] where isSet && !used.contains(key) {
       let what = architecture ?? own ?? "a model of your own layers"
@@ -104,7 +104,7 @@ public struct ModelConfiguration: Configurable {
 
   var options: ArchitectureOptions {
     ArchitectureOptions(
-      width: width, batchNorm: batchNorm, hidden: hidden, head: head, shortcut: shortcut, dropout: dropout)
+      width: width, batchNorm: batchNorm, hidden: hidden, head: head ?? [], shortcut: shortcut, dropout: dropout)
   }
 
   /// The network for a data set's images and classes, weights still zero and digital.

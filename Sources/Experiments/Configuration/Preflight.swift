@@ -289,13 +289,15 @@ private struct Preflight {
       checkOptimizer(train, targets, at: path)
       if let prune = train.prune {
         let schedule = prune.schedule(epochs: train.epochs)
-        checkPruning(prune, events: schedule.events, targets, facts(of: stage), at: "\(path).prune")
-        checkClasses(of: prune, stage, at: "\(path).prune")
+        checkPruning(prune.choice, events: schedule.events, targets, facts(of: stage), at: "\(path).prune")
+        checkClasses(of: prune.choice, stage, at: "\(path).prune")
       }
     }
-    if let prune = body as? PruneStage { checkClasses(of: prune, stage, at: path) }
+    if let prune = body as? PruneStage {
+      checkPruning(prune.choice, events: 1, targets, facts(of: stage), at: path)
+      checkClasses(of: prune.choice, stage, at: path)
+    }
     if let relevance = body as? RelevanceStage { checkRelevance(relevance, targets, stage, at: path) }
-    if let prune = body as? PruneStage { checkPruning(prune, events: 1, targets, facts(of: stage), at: path) }
     if body is PruneStage || body is ReinitializeStage, let made = stage.result, let target = targets.first {
       networks[made] = networks[target]
       hardware[made] = hardware[target]
@@ -348,7 +350,7 @@ private struct Preflight {
     checkClasses(split: relevance.split.split, first: relevance.samples, stage, at: path)
   }
 
-  private mutating func checkClasses(of keys: any PruningKeys, _ stage: StageConfiguration, at path: String) {
+  private mutating func checkClasses(of keys: PruningChoice, _ stage: StageConfiguration, at path: String) {
     guard keys.criterion is RelevanceConfiguration else { return }
     checkClasses(split: keys.split == .train ? .train : .validation, first: nil, stage, at: path)
   }
@@ -365,7 +367,7 @@ private struct Preflight {
   }
 
   private mutating func checkPruning(
-    _ keys: any PruningKeys, events: Int, _ targets: [String], _ data: DataFacts?, at path: String
+    _ keys: PruningChoice, events: Int, _ targets: [String], _ data: DataFacts?, at path: String
   ) {
     var found: [(key: String, sentence: String, hint: String)] = []
     for target in targets {

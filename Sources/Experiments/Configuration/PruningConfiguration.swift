@@ -38,56 +38,54 @@ public enum CriterionPart: String, CaseIterable, Sendable {
 }
 
 /// What is pruned and by which criterion: keys of the schedule in `train` and of the stage `prune` alike.
-protocol PruningKeys: Configurable {
-  var criterion: any CriterionConfiguration { get set }
-  var share: Double? { get set }
-  var scope: PruningSchedule.Scope { get set }
-  var count: Int? { get set }
-  var separately: [String: Int] { get set }
-  var form: PruningForm { get set }
-  var residual: ResidualPolicy { get set }
-  var layers: [String]? { get set }
-  var protect: [String] { get set }
-  var split: CriterionPart { get set }
-  var samples: Int? { get set }
-  var recalibrate: Int { get set }
-}
+public struct PruningChoice: Configurable {
+  public var criterion: any CriterionConfiguration = PlainCriterion<L1Norm>()
+  public var share: Double?
+  public var scope = PruningSchedule.Scope.layer
+  public var count: Int?
+  public var separately: [String: Int] = [:]
+  public var form = PruningForm.removed
+  public var residual = ResidualPolicy.scatter
+  public var layers: [String]?
+  public var protect: [String] = []
+  public var split = CriterionPart.train
+  public var samples: Int?
+  public var recalibrate = 0
 
-extension PruningKeys {
-  static var pruningFields: [Field<Self>] {
-    [
-      Field("criterion", \.criterion, criterionCodec, "Scores the channels; the lowest go first."),
-      Field(
-        "share", \.share, .optional(.number(0...1)),
-        "Share of the channels, as the network was built, that is gone at the end."
-      ),
-      Field("scope", \.scope, .choice, "Of share: the same in each layer, or of all layers' lowest scores together."),
-      Field(
-        "count", \.count, .optional(.integer(1...)),
-        "Instead of share: channels that go at once, of all layers together."),
-      Field(
-        "separately", \.separately, .map(of: .integer(1...)),
-        "Beside count: layers that are ranked by themselves, and how many of their channels go at once."),
-      Field(
-        "form", \.form, .choice,
-        "removed: everything shrinks; masked: held at zero, shapes stay; weights-only: batch-norm's shift lives on."),
-      Field(
-        "residual", \.residual, .choice,
-        "scatter: branches are pruned, shortcuts whole; group: channels that are added go together."),
-      Field(
-        "layers", \.layers, .optional(.list(of: .text, count: 1...)),
-        "Layers to prune, by name or glob; every convolution but the first if left out."),
-      Field("protect", \.protect, .list(of: .text), "Layers that keep all channels, by name or glob."),
-      Field("split", \.split, .choice, "The samples that the criterion looks at; never those of the test part."),
-      Field(
-        "samples", \.samples, .optional(.integer(1..., unit: "sample")), "How many, drawn once; all if left out."),
-      Field(
-        "recalibrate", \.recalibrate, .integer(0...1_000_000, unit: "batch"),
-        "Batches after a removal over which batch-norm's running statistics settle without learning."),
-    ]
-  }
+  public init() {}
+  public static let documentation = "What is pruned, and by which criterion."
+  public static let fields: [Field<PruningChoice>] = [
+    Field("criterion", \.criterion, criterionCodec, "Scores the channels; the lowest go first."),
+    Field(
+      "share", \.share, .optional(.number(0...1)),
+      "Share of the channels, as the network was built, that is gone at the end."
+    ),
+    Field("scope", \.scope, .choice, "Of share: the same in each layer, or of all layers' lowest scores together."),
+    Field(
+      "count", \.count, .optional(.integer(1...)),
+      "Instead of share: channels that go at once, of all layers together."),
+    Field(
+      "separately", \.separately, .map(of: .integer(1...)),
+      "Beside count: layers that are ranked by themselves, and how many of their channels go at once."),
+    Field(
+      "form", \.form, .choice,
+      "removed: everything shrinks; masked: held at zero, shapes stay; weights-only: batch-norm's shift lives on."),
+    Field(
+      "residual", \.residual, .choice,
+      "scatter: branches are pruned, shortcuts whole; group: channels that are added go together."),
+    Field(
+      "layers", \.layers, .optional(.list(of: .text, count: 1...)),
+      "Layers to prune, by name or glob; every convolution but the first if left out."),
+    Field("protect", \.protect, .list(of: .text), "Layers that keep all channels, by name or glob."),
+    Field("split", \.split, .choice, "The samples that the criterion looks at; never those of the test part."),
+    Field(
+      "samples", \.samples, .optional(.integer(1..., unit: "sample")), "How many, drawn once; all if left out."),
+    Field(
+      "recalibrate", \.recalibrate, .integer(0...1_000_000, unit: "batch"),
+      "Batches after a removal over which batch-norm's running statistics settle without learning."),
+  ]
 
-  func checkAmount(_ report: inout Report) {
+  public mutating func check(_ report: inout Report) {
     switch (share, count) {
     case (nil, nil): report.error("says not how much is pruned", hint: "give \"share\", or \"count\"")
     case (.some, .some): report.error("stands beside \"share\"", at: "count", hint: "use one of the two")
@@ -163,22 +161,11 @@ extension PruningKeys {
 }
 
 /// The key `prune` of `train`: channels go at the ends of epochs, while the network learns.
-public struct PruneConfiguration: PruningKeys {
-  public var criterion: any CriterionConfiguration = PlainCriterion<L1Norm>()
-  public var share: Double?
-  public var scope = PruningSchedule.Scope.layer
-  public var count: Int?
-  public var separately: [String: Int] = [:]
+public struct PruneConfiguration: Configurable {
+  public var choice = PruningChoice()
   public var start: Int?
   public var interval = 1
   public var end: Int?
-  public var form = PruningForm.removed
-  public var residual = ResidualPolicy.scatter
-  public var layers: [String]?
-  public var protect: [String] = []
-  public var split = CriterionPart.train
-  public var samples: Int?
-  public var recalibrate = 0
 
   public init() {}
   public static let documentation = "Prunes channels at the ends of epochs, while the network learns."
@@ -191,13 +178,14 @@ public struct PruneConfiguration: PruningKeys {
       Field(
         "end", \.end, .optional(.integer(1...1_000_000, unit: "epoch")),
         "Epochs after which no event comes; seven tenths of the run if left out."),
-    ] + pruningFields
+    ] + PruningChoice.fields.map { $0.inside(\.choice) }
 
-  public mutating func check(_ report: inout Report) { checkAmount(&report) }
+  public mutating func check(_ report: inout Report) { choice.check(&report) }
 
   func schedule(epochs: Int) -> PruningSchedule {
     let start = self.start ?? interval
-    return PruningSchedule(start: start, interval: interval, end: end ?? max(start, epochs * 7 / 10), amount: amount)
+    return PruningSchedule(
+      start: start, interval: interval, end: end ?? max(start, epochs * 7 / 10), amount: choice.amount)
   }
 
   /// What does not fit a run of so many epochs. - Parameter refuse: gets the key, a sentence and a hint.

@@ -11,7 +11,7 @@ final class ScoredSamples: SampleSource {
   let classes: Int
 
   init(
-    _ set: ImageDataset, _ data: DataConfiguration, _ keys: any PruningKeys, batch: Int, seed: UInt64, pool: ThreadPool
+    _ set: ImageDataset, _ data: DataConfiguration, _ keys: PruningChoice, batch: Int, seed: UInt64, pool: ThreadPool
   )
     throws
   {
@@ -41,7 +41,7 @@ final class ScoredSamples: SampleSource {
 /// Prunes one model in a run, and tells what came of it.
 final class PruningSession {
   let pruner: Pruner
-  private let keys: any PruningKeys
+  private let keys: PruningChoice
   private let context: StageContext
   private let batch: Int
   private let samples: ScoredSamples?
@@ -49,7 +49,7 @@ final class PruningSession {
   private let whole: (parameters: Int, multiplyAccumulates: Int)
 
   /// - Parameter batch: samples of one pass.
-  init(_ model: Model, _ keys: any PruningKeys, _ context: StageContext, batch: Int, task: any ModelTask) throws {
+  init(_ model: Model, _ keys: PruningChoice, _ context: StageContext, batch: Int, task: any ModelTask) throws {
     self.keys = keys
     self.context = context
     self.batch = batch

@@ -3,32 +3,21 @@ import Configuration
 import NeuralNetworks
 
 /// Prunes a network at once.
-public struct PruneStage: PruningKeys, RestructuringStage {
-  public var criterion: any CriterionConfiguration = PlainCriterion<L1Norm>()
-  public var share: Double?
-  public var scope = PruningSchedule.Scope.layer
-  public var count: Int?
-  public var separately: [String: Int] = [:]
-  public var form = PruningForm.removed
-  public var residual = ResidualPolicy.scatter
-  public var layers: [String]?
-  public var protect: [String] = []
-  public var split = CriterionPart.train
-  public var samples: Int?
-  public var recalibrate = 0
+public struct PruneStage: RestructuringStage {
+  public var choice = PruningChoice()
   public var batchSize = 64
 
   public init() {}
   public static let documentation = "Prunes channels at once, in the model or, with \"as\", in a copy of it."
   public static let fields: [Field<PruneStage>] =
-    pruningFields + [
+    PruningChoice.fields.map { $0.inside(\.choice) } + [
       Field("batchSize", \.batchSize, .integer(1...65536, unit: "sample"), "Samples of one pass of the criterion.")
     ]
 
-  public mutating func check(_ report: inout Report) { checkAmount(&report) }
+  public mutating func check(_ report: inout Report) { choice.check(&report) }
 
   public var kind: String { "prune" }
-  public var needsData: Bool { needsSamples }
+  public var needsData: Bool { choice.needsSamples }
   public var makesModel: Bool { true }
 
   /// The model that is pruned: the stage's, or the copy of it that "as" names.
@@ -48,8 +37,8 @@ public struct PruneStage: PruningKeys, RestructuringStage {
 
   public func run(_ context: StageContext) throws {
     guard let made = try subject(context), let model = made.model else { return }
-    let session = try PruningSession(model, self, context, batch: batchSize, task: ClassificationTask())
-    try session.prune(event: 0, amount) { try made.follow($0()) }
+    let session = try PruningSession(model, choice, context, batch: batchSize, task: ClassificationTask())
+    try session.prune(event: 0, choice.amount) { try made.follow($0()) }
     try session.report()
   }
 }

@@ -19,8 +19,8 @@ final class TrainingPruner {
     self.context = context
     self.target = target
     schedule = keys.schedule(epochs: epochs)
-    session = try PruningSession(model, keys, context, batch: batch, task: task)
-    isMasked = keys.form != .removed
+    session = try PruningSession(model, keys.choice, context, batch: batch, task: task)
+    isMasked = keys.choice.form != .removed
     if isMasked { session.pruner.restore(masks: context.run.checkpoint.masks) }
   }
 
