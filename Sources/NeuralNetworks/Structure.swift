@@ -129,6 +129,18 @@ public final class Add: Layer {
   public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) {
     let c = shape.channels
     let e = RelevanceRule.stabilizer
+    if places == nil && terms == 2 {
+      let r = p.outputGradient!
+      for t in 0..<2 {
+        guard let back = p.inputGradient(t) else { continue }
+        let (x, other) = (p.input(t), p.input(1 - t))
+        for i in 0..<p.samples * shape.count {
+          let sum = x[i] + other[i]
+          back[i] = x[i] * (r[i] / (sum + (sum < 0 ? -e : e)))
+        }
+      }
+      return
+    }
     let share = p.scratch!
     for pixel in 0..<p.samples * shape.pixels {
       share.update(repeating: 0, count: c)
