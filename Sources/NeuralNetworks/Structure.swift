@@ -142,23 +142,26 @@ public final class Add: Layer {
       return
     }
     let share = p.scratch!
-    for pixel in 0..<p.samples * shape.pixels {
-      share.update(repeating: 0, count: c)
-      for t in 0..<terms {
-        let own = places?[t].count ?? c
-        let x = p.input(t) + pixel * own
-        if let places { for i in 0..<own { share[places[t][i]] += x[i] } } else { for i in 0..<c { share[i] += x[i] } }
-      }
-      let r = p.outputGradient + pixel * c
-      for i in 0..<c { share[i] = r[i] / (share[i] + (share[i] < 0 ? -e : e)) }
-      for t in 0..<terms {
-        guard let back = p.inputGradient(t) else { continue }
-        let own = places?[t].count ?? c
-        let (x, to) = (p.input(t) + pixel * own, back + pixel * own)
-        if let places {
-          for i in 0..<own { to[i] = x[i] * share[places[t][i]] }
-        } else {
-          for i in 0..<c { to[i] = x[i] * share[i] }
+    let lists = places ?? (0..<terms).map { _ in Array(0..<c) }
+    let counts = lists.map(\.count)
+    lists.flatMap { $0 }.withUnsafeBufferPointer { all in
+      for pixel in 0..<p.samples * shape.pixels {
+        share.update(repeating: 0, count: c)
+        var place = all.baseAddress!
+        for t in 0..<terms {
+          let x = p.input(t) + pixel * counts[t]
+          for i in 0..<counts[t] { share[place[i]] += x[i] }
+          place += counts[t]
+        }
+        let r = p.outputGradient + pixel * c
+        for i in 0..<c { share[i] = r[i] / (share[i] + (share[i] < 0 ? -e : e)) }
+        place = all.baseAddress!
+        for t in 0..<terms {
+          if let back = p.inputGradient(t) {
+            let (x, to) = (p.input(t) + pixel * counts[t], back + pixel * counts[t])
+            for i in 0..<counts[t] { to[i] = x[i] * share[place[i]] }
+          }
+          place += counts[t]
         }
       }
     }
