@@ -14,7 +14,8 @@ let package = Package(
     .library(name: "Experiments", targets: ["Experiments"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
   targets: [
     .systemLibrary(
@@ -29,7 +30,10 @@ let package = Package(
     .target(name: "Datasets", dependencies: ["Configuration", "LinearAlgebra", "CZlib"]),
     .target(
       name: "Experiments",
-      dependencies: ["Configuration", "Datasets", "NeuralNetworks", "Crossbars"]),
+      dependencies: [
+        "Configuration", "Datasets", "NeuralNetworks", "Crossbars",
+        .product(name: "Mustache", package: "swift-mustache"),
+      ]),
     .executableTarget(
       name: "simengine",
       dependencies: [
@@ -48,6 +52,8 @@ let package = Package(
       dependencies: ["Crossbars", "NeuralNetworks", "Configuration", "LinearAlgebra", "CBLAS", "CKernels"],
       resources: [.copy("Fixtures")]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration", "Datasets"]),
+    .testTarget(
+      name: "ExperimentsTests", dependencies: ["Experiments", "Configuration", "Datasets"],
+      resources: [.copy("Fixtures")]),
   ]
 )
