@@ -17,7 +17,10 @@ extension Shape {
   fileprivate func unit(at keys: ArraySlice<String>, _ json: JSON?) -> String? {
     switch self {
     case .optional(let inner), .patch(let inner): return inner.unit(at: keys, json)
-    case .union(let shapes): return shapes.lazy.compactMap { $0.unit(at: keys, json) }.first
+    case .union(let shapes):
+      // "none" has no unit, the number in its place has.
+      let units = shapes.compactMap { $0.unit(at: keys, json) }
+      return units.first { !$0.isEmpty } ?? units.first
     default: break
     }
     guard let key = keys.first else {

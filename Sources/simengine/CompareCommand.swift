@@ -37,7 +37,7 @@ struct CompareCommand: ParsableCommand {
   var baseline: String?
   @Option(
     name: .long, parsing: .upToNextOption,
-    help: ArgumentHelp("Paths to average over besides the seed, such as a chip's seed.", valueName: "path"))
+    help: ArgumentHelp("Paths to average over, besides seeds.", valueName: "path"))
   var average: [String] = []
   @Option(help: "Sorts by a metric, the largest first, or a path, the smallest first; --sort=-NAME turns it round.")
   var sort: String?

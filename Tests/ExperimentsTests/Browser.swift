@@ -93,7 +93,7 @@ final class Browser {
         continue
       }
       if let error = answer["error"] { throw Failure(description: "\(method): \(error.written())") }
-      return answer["result"] ?? .null
+      return answer["result"] ?? JSON(.null)
     }
   }
 
@@ -131,7 +131,7 @@ final class Browser {
   func evaluate(_ expression: String) throws -> JSON {
     let answer = try call("Runtime.evaluate", ["expression": .string(expression), "returnByValue": true])
     if let exception = answer["exceptionDetails"] { throw Failure(description: exception.written()) }
-    return answer["result"]?["value"] ?? .null
+    return answer["result"]?["value"] ?? JSON(.null)
   }
 
   /// Presses a key, as a keyboard does.

@@ -67,7 +67,9 @@ struct CompareSweepTests {
     // Nor does it matter that there is a sweep.json at all: then the configurations are compared.
     try FileManager.default.removeItem(atPath: folder + "/sweep.json")
     let plain = try comparison { $0.metrics = ["*"] }
-    func cells(_ c: Comparison) throws -> Set<String> { Set(try json(c).map { ($0["metrics"] ?? .null).canonical }) }
+    func cells(_ c: Comparison) throws -> Set<String> {
+      Set(try json(c).map { ($0["metrics"] ?? JSON(.null)).canonical })
+    }
     #expect(try cells(plain).subtracting(["{}"]) == cells(quick))
   }
 
@@ -102,7 +104,7 @@ struct CompareSweepTests {
 
   @Test("a corrupt summary.csv, sweep.json or result.json is named, and what is left is compared")
   func corrupt() throws {
-    try "run,status\n\"x".write(toFile: folder + "/summary.csv", atomically: true, encoding: .utf8)
+    try "run,status\n\"x\n".write(toFile: folder + "/summary.csv", atomically: true, encoding: .utf8)
     var comparison = try comparison()
     #expect(comparison.notes.contains { $0.contains("summary.csv") && $0.contains("read instead") })
     #expect(try json(comparison).count == 9)
@@ -152,6 +154,21 @@ struct CompareSweepTests {
     #expect(rows.count == 3 && rows.map { $0["metrics"]?["test.accuracy"]?["n"]?.int } == [7, 9, 9])
     let expected = 0.9 + 0.08 - 0.001 * (1 + 2.5 + 10) / 3
     #expect(abs((rows[2]["metrics"]?["test.accuracy"]?["mean"]?.double ?? 0) - expected) < 1e-12)
+  }
+
+  @Test("every seed is averaged over, a chip's too, unless it is asked for")
+  func chips() throws {
+    var chips = SweepSample(scratch.folder + "/chips")
+    try chips.write(axes: [(SweepSample.adc, [4, 8]), ("model.hardware.seed", [1, 2]), ("seed", [1, 2])]) {
+      .done([("test.accuracy", Self.accuracy($0))])
+    }
+    func rows(_ names: [String]) throws -> [JSON] {
+      var request = Comparison.Request()
+      request.rows = names
+      return try json(Comparison(folders: [chips.folder], request))
+    }
+    #expect(try rows([]).map { $0["metrics"]?["test.accuracy"]?["n"]?.int } == [4, 4])
+    #expect(try rows(["hardware.seed"]).map { $0["metrics"]?["test.accuracy"]?["n"]?.int } == [2, 2, 2, 2])
   }
 
   @Test("a row's numbers are the same whatever else is shown, and a baseline is found though hidden")

@@ -117,7 +117,7 @@ struct ReportTests {
     }
     #expect(text.contains("svg [color=\"black\"] { color: inherit; }"))
     #expect(text.contains("test.accuracy over wireResistance (Ω) and adcBits (bit)"))
-    #expect(text.contains("On the front: "))
+    #expect(text.contains("Dashed: the front, of settings"))
     #expect(text.contains("lost: all runs diverged or failed."))
   }
 
@@ -175,9 +175,8 @@ struct ReportTests {
     #expect(page.contains("4 runs · 2 settings · seeds 1, 2"))
     #expect(page.contains("<code>stages.0.train.optimizer.learningRate</code>"))
     if Self.hasGnuplot() { #expect(page.contains("Training: accuracy")) }
-    let single = try self.page(
-      "\(lab.folder)/\(try #require(FileManager.default.contentsOfDirectory(atPath: lab.folder).first { $0.hasPrefix("run-") }))"
-    )
+    let run = try FileManager.default.contentsOfDirectory(atPath: lab.folder).first { $0.hasPrefix("run-") }
+    let single = try self.page("\(lab.folder)/\(run ?? "")")
     #expect(single.text.contains("1 run · "))
   }
 

@@ -40,7 +40,8 @@ struct StudentTTests {
   func paired() throws {
     for row in try #require(fixture["paired"]?.array) {
       func value(_ key: String) -> Double { row[key]?.double ?? .nan }
-      let pairs = zip(numbers(row["b"] ?? .null), numbers(row["a"] ?? .null)).map { (row: $0, baseline: $1) }
+      let (a, b) = (numbers(row["a"] ?? JSON(.null)), numbers(row["b"] ?? JSON(.null)))
+      let pairs = zip(b, a).map { (row: $0, baseline: $1) }
       let test = try #require(PairedTest(pairs))
       #expect(abs(test.difference - value("difference")) < 1e-14)
       #expect(abs((test.p ?? .nan) - value("p")) <= 1e-9 * value("p"))
@@ -57,5 +58,30 @@ struct StudentTTests {
     #expect(PairedTest([(2, 1), (3, 2)])?.p == 0)
     #expect(PairedTest([(2, 2), (3, 3)])?.p == 1)
     #expect(StudentT.twoSided(.infinity, degrees: 3) == 0)
+  }
+}
+
+@Suite("Units of paths")
+struct UnitTests {
+  @Test("the key table gives a path's unit, through lists, labels, choices and shorthands")
+  func units() throws {
+    let document: JSON = [
+      "name": "u", "data": "mnist-5k", "model": "mlp",
+      "models": ["a": ["architecture": "mlp", "hardware": ["kind": "crossbar"]]],
+      "stages": [["train": ["epochs": 1]], ["map": ["hardware": "crossbar"]], ["evaluate": [:], "label": "aged"]],
+    ]
+    func unit(_ path: String) -> String { ExperimentConfiguration.unit(at: path, in: document) }
+    #expect(unit("models.a.hardware.circuit.wireResistance") == "ohm")
+    #expect(unit("models.a.hardware.device.onResistance") == "ohm")
+    #expect(unit("models.a.hardware.converters.adcBits") == "bit")
+    #expect(
+      unit("model.hardware.circuit.wireResistance") == "ohm", "what the document leaves out is found all the same")
+    #expect(
+      unit("stages.map.hardware.converters.adcBits") == "bit"
+        && unit("stages.1.map.hardware.converters.adcBits") == "bit")
+    #expect(unit("stages.train.epochs") == "epoch" || unit("stages.train.epochs") == "")
+    #expect(unit("stages.aged.time") == unit("stages.2.evaluate.time"))
+    #expect(unit("seed") == "" && unit("nothing.here") == "" && unit("models.a.architecture") == "")
+    #expect(unitSymbol("ohm") == "Ω" && unitSymbol("bit") == "bit")
   }
 }

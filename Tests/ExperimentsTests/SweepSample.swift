@@ -116,14 +116,11 @@ struct SweepSample {
       (points.isEmpty ? [] : [["paths": .array(pointPaths.map { .string($0) }), "label": "point"]])
       + axes.map { ["paths": [.string($0.path)]] }
     var sweep = JSON.object(axes.map { ($0.path, .array($0.values)) })
-    if !points.isEmpty {
-      sweep.set(
-        "points",
-        .array(
-          points.map { p in
-            .object([("label", .string(p.label))] + p.values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) })
-          }))
+    let written = points.map { p -> JSON in
+      let values = p.values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+      return .object([("label", JSON.string(p.label))] + values)
     }
+    if !written.isEmpty { sweep.set("points", .array(written)) }
     let record: JSON = [
       "name": .string(name), "version": .string(version), "folder": ".", "config": base, "sweep": sweep,
       "axes": .array(axisList), "points": .array(listed),
@@ -157,7 +154,7 @@ struct SweepSample {
     _ run: String, _ id: String, _ config: JSON, _ status: String, _ metrics: [(String, Double)], _ message: String
   ) throws {
     var json = JSON.object([
-      ("name", config["name"] ?? .null), ("runID", .string(id)), ("status", .string(status)),
+      ("name", config["name"] ?? JSON(.null)), ("runID", .string(id)), ("status", .string(status)),
       ("seed", config["seed"] ?? 1), ("version", .string(version)), ("config", config),
       (
         "stages", [["stage": "train", "label": "train", "model": "main", "metrics": [:], "series": [:], "tables": [:]]]

@@ -20,7 +20,7 @@ public struct Comparison {
     public var columns: [String] = []
     /// `path=value[,path=value]`, a point's label, an experiment's name, or the beginning of a run id.
     public var baseline: String?
-    /// Paths to average over, besides the seed.
+    /// Paths to average over, besides seeds.
     public var averaged: [String] = []
     public init() {}
   }
@@ -52,12 +52,15 @@ public struct Comparison {
     var finder = SelectorFinder(try RunCollection(folders))
     let conditions = try request.conditions.map { try Condition($0) }
     let tests = try conditions.map { ($0, try finder.find($0.path, "--where")) }
-    let averaged = try [Selector.seed] + request.averaged.map { try finder.find($0, "--average") }
     let rowSelectors = try request.rows.map { try finder.find($0, "--rows") }
     columns = try request.columns.map { try finder.find($0, "--columns") }
+    let laidOut = rowSelectors + columns
+    let further = try request.averaged.map { try finder.find($0, "--average") }
+    // A seed that was asked for by name is kept apart.
+    let averaged = finder.collection.seeds.filter { !laidOut.contains($0) } + further
     self.averaged = averaged
     hasBaseline = request.baseline != nil
-    if let wrong = (rowSelectors + columns).first(where: averaged.contains) {
+    if let wrong = laidOut.first(where: further.contains) {
       throw RunError(
         "\(wrong.title): is averaged over, it cannot name rows or columns; --where chooses one of its values")
     }

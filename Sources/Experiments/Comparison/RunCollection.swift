@@ -19,6 +19,9 @@ struct RunCollection {
   /// Whether every run is a point of the one sweep there is.
   private(set) var isOneSweep = false
 
+  /// What runs are averaged over: the seed, and every other seed in which they differ, such as a chip's.
+  var seeds: [Selector] { [.seed] + paths.filter { $0.hasSuffix(".seed") }.map { .path($0) } }
+
   /// Metric names in the order in which runs have them.
   var metricNames: [String] {
     var names: [String] = []

@@ -54,7 +54,8 @@ struct SelectorFinder {
   func heads(for selectors: [Selector]) -> [Selector: String] {
     let paths = selectors.compactMap { if case .path(let path) = $0 { path } else { nil } }
     let short = Dictionary(zip(paths, PathNames(paths: paths).short), uniquingKeysWith: { a, _ in a })
-    let document = collection.runs.first(where: { $0.config != nil })?.config ?? collection.sweeps.first?.config ?? JSON(.null)
+    let document =
+      collection.runs.first(where: { $0.config != nil })?.config ?? collection.sweeps.first?.config ?? JSON(.null)
     return Dictionary(
       selectors.map { selector in
         guard case .path(let path) = selector else { return (selector, selector.title) }

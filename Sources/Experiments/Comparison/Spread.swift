@@ -9,9 +9,10 @@ struct Spread: Equatable {
 
   /// nil without values.
   init?(_ values: [Double]) {
-    guard !values.isEmpty else { return nil }
+    guard let first = values.first else { return nil }
     count = values.count
-    let mean = values.reduce(0, +) / Double(values.count)
+    // From the first value on, so that equal ones have exactly no deviation.
+    let mean = first + values.reduce(0) { $0 + ($1 - first) } / Double(values.count)
     self.mean = mean
     guard values.count > 1 else { return }
     let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
@@ -20,7 +21,7 @@ struct Spread: Equatable {
 
   /// As people read it; shares in per cent. - Parameter metric: the metric's name.
   func text(_ metric: String) -> String {
-    guard let deviation else { return readable(metric, mean) }
+    guard let deviation, deviation > 0 || isShare(metric) else { return readable(metric, mean) }
     if isShare(metric) { return "\(decimals(100 * mean, 2)) ± \(decimals(100 * deviation, 2)) %" }
     return "\(readable(metric, mean)) ± \(readable(metric, deviation))"
   }

@@ -39,9 +39,12 @@ struct Figure {
   var hasLogarithmicY = false
   /// Pixels, at which letters are 13 high.
   var size = (width: 720, height: 440)
-  /// gnuplot's formats of the numbers at the axes; empty for its own.
+  /// gnuplot's format of the numbers at the x axis; empty for its own.
   var xFormat = ""
-  var yFormat = ""
+  /// Without it the title is left to what is around the figure.
+  var showsTitle = true
+  /// What the lines' titles are values of.
+  var keyTitle = ""
   /// Named places on the x axis, instead of numbers or beside them.
   var xNames: [(name: String, x: Double)] = []
   var showsNumbers = true
@@ -158,7 +161,6 @@ enum Gnuplot {
     var s = """
       set terminal svg size \(f.size.width),\(f.size.height) dynamic enhanced font "sans,13" background rgb "white"
       set encoding utf8
-      set title \(quoted(f.title)) noenhanced
       set xlabel \(quoted(f.xLabel)) noenhanced
       set ylabel \(quoted(f.yLabel)) noenhanced
       set grid lc rgb "#cccccc"
@@ -167,11 +169,14 @@ enum Gnuplot {
       set key below noenhanced height 1.5
 
       """
+    if f.showsTitle { s += "set title \(quoted(f.title)) noenhanced\n" }
+    // Above, where it cannot be taken for the axis' name.
+    if !f.keyTitle.isEmpty {
+      s += "set key above horizontal Left reverse height 0.5 samplen 3 title \(quoted(f.keyTitle)) noenhanced\n"
+    }
     if f.hasLogarithmicX { s += "set logscale x\nset format x \"%g\"\n" }
     if f.hasLogarithmicY { s += "set logscale y\nset format y \"%g\"\n" }
-    for (axis, format) in [("x", f.xFormat), ("y", f.yFormat)] where !format.isEmpty {
-      s += "set format \(axis) \(quoted(format))\n"
-    }
+    if !f.xFormat.isEmpty { s += "set format x \(quoted(f.xFormat))\n" }
     if let range = f.xRange { s += "set xrange [\(range.lowerBound):\(range.upperBound)]\n" }
     if !f.xNames.isEmpty {
       let names = f.xNames.map { "\(quoted($0.name)) \($0.x)" }.joined(separator: ", ")

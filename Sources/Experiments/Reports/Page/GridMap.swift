@@ -44,14 +44,13 @@ struct GridMap: Drawing {
       return names.enumerated().filter { $0.offset % step == 0 }.map { "\(Gnuplot.quoted($0.element)) \($0.offset)" }
         .joined(separator: ", ")
     }
-    let height = min(900, max(300, 130 + 26 * rows))
+    let height = min(900, max(300, 110 + 28 * rows))
     let plots =
       ["$map matrix using 1:2:3 with image pixels"]
       + (labels.isEmpty ? [] : ["$labels using 1:2:3:4 with labels noenhanced font \",11\" tc rgb variable"])
     return """
       set terminal svg size 480,\(height) dynamic enhanced font "sans,13" background rgb "white"
       set encoding utf8
-      set title \(Gnuplot.quoted(title)) noenhanced
       set xlabel \(Gnuplot.quoted(xLabel)) noenhanced
       set ylabel \(Gnuplot.quoted(yLabel)) noenhanced
       set cblabel \(Gnuplot.quoted(quantity)) noenhanced

@@ -9,7 +9,7 @@ struct PageContent {
   struct AxisRow { var name, unit, values, path: String }
   struct Axes { var isShown: Bool, rows: [AxisRow] }
   struct Document { var name, text: String }
-  struct Figure { var svg, caption: String }
+  struct Figure { var svg, title, caption: String }
   struct Figures { var isShown: Bool, entries: [Figure] }
   struct Head { var name: String, isNumber: Bool }
   struct Row { var cells: [Cell] }
@@ -126,15 +126,11 @@ struct PageContent {
   // MARK: What was asked
 
   private mutating func addAsked(_ report: ReportPage) {
-    let document =
-      report.collection.runs.first(where: { $0.config != nil })?.config ?? report.collection.sweeps.first?.config ?? JSON(.null)
     let rows = report.axes.map { axis -> AxisRow in
       guard case .path(let path) = axis.selector else {
         return AxisRow(name: axis.title, unit: "", values: axis.summary, path: "")
       }
-      let unit = unitSymbol(ExperimentConfiguration.unit(at: path, in: document))
-      let name = unit.isEmpty ? axis.title : axis.title.replacing(" (\(unit))", with: "")
-      return AxisRow(name: name, unit: unit, values: axis.summary, path: path)
+      return AxisRow(name: axis.name, unit: axis.unit, values: axis.summary, path: path)
     }
     axes = Axes(isShown: !rows.isEmpty, rows: rows)
     for sweep in report.collection.sweeps.prefix(4) {
@@ -153,9 +149,7 @@ struct PageContent {
     let runs = report.collection.runs.filter { $0.status != .done }
     guard !runs.isEmpty else { return }
     let rows = runs.prefix(Self.lostLimit).map { run in
-      let place = report.axes.compactMap { axis in
-        axis.selector.value(run).map { "\(axis.title) \(clipped($0.cell, 40))" }
-      }
+      let place = report.axes.compactMap { axis in axis.selector.value(run).map(axis.phrase) }
       let seed = run.value(at: "seed").map { ["seed \($0.cell)"] } ?? []
       return LostRow(
         id: run.id, status: run.status.rawValue, point: (place + seed).joined(separator: ", "),

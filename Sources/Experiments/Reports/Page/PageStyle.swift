@@ -31,7 +31,7 @@ enum PageStyle {
     thead th { background: var(--wash); white-space: nowrap; border-bottom: 2px solid var(--line); }
     .tall thead th { position: sticky; top: 0; z-index: 1; }
     tbody tr:hover { background: var(--wash); }
-    td.lost { color: var(--bad); }
+    td.lost { color: var(--bad); white-space: nowrap; }
     td.id { font-family: ui-monospace, monospace; font-size: .85em; white-space: nowrap; }
     caption { caption-side: bottom; text-align: left; padding: .5rem .7rem; }
     th button { all: unset; cursor: pointer; font-weight: 650; border-radius: .2rem; }
@@ -40,7 +40,8 @@ enum PageStyle {
     th[aria-sort=descending] button::after { content: "\\00a0↓"; opacity: 1; color: var(--accent); }
     th button:focus-visible, summary:focus-visible, a:focus-visible, .tall:focus-visible, .scroll:focus-visible {
       outline: 2px solid var(--accent); outline-offset: 2px; }
-    .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1.2rem; }
+    .figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)); gap: 1.2rem; }
+    h3 { font-size: .95rem; margin: .2rem .4rem .5rem; overflow-wrap: anywhere; }
     figure { margin: 0; padding: .6rem; border: 1px solid var(--line); border-radius: .6rem; break-inside: avoid; }
     figure svg { display: block; width: 100%; height: auto; }
     figure svg text, figure svg tspan { font-family: system-ui, "Segoe UI", Roboto, Arial, sans-serif; }
@@ -66,8 +67,9 @@ enum PageStyle {
       th button::after, th[aria-sort] button::after { content: ""; }
       .tall { max-height: none; overflow: visible; border: 0; } .scroll { overflow: visible; }
       .tall thead th { position: static; } thead { display: table-header-group; } tr { break-inside: avoid; }
-      table { font-size: 8pt; } th, td { padding: .15rem .4rem; } td.n, thead th { white-space: normal; }
-      .figures { grid-template-columns: 1fr 1fr; gap: .6rem; } h2 { break-after: avoid; } pre { white-space: pre-wrap; } }
+      table { font-size: 7.5pt; } th, td { padding: .12rem .35rem; } thead th { white-space: normal; }
+      .figures { grid-template-columns: 1fr 1fr; gap: .6rem; } h2 { break-after: avoid; }
+      pre { white-space: pre-wrap; columns: 2; font-size: 6.5pt; line-height: 1.3; } }
     """
 
   /// Sorts every table of class "sortable" by the column whose head is pressed.
@@ -112,7 +114,7 @@ enum PageStyle {
         });
       });
     }
-    // On paper everything that can be opened is open.
-    addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(d => d.open = true));
+    // On paper what was written is open.
+    addEventListener("beforeprint", () => document.querySelectorAll("details.written").forEach(d => d.open = true));
     """
 }

@@ -35,7 +35,7 @@ enum PageTemplate {
     {{/axes.rows}}</tbody></table></div>{{/axes.isShown}}
     {{#asked}}<p>{{.}}</p>
     {{/asked}}
-    {{#written}}<details><summary>{{name}}</summary><pre>{{text}}</pre></details>
+    {{#written}}<details class="written"><summary>{{name}}</summary><pre>{{text}}</pre></details>
     {{/written}}
     </section>
     {{#figures.isShown}}<section id="figures">
@@ -44,6 +44,7 @@ enum PageTemplate {
     {{/figureNotes}}
     <div class="figures">
     {{#figures.entries}}<figure>
+    <h3>{{title}}</h3>
     {{{svg}}}
     <figcaption>{{caption}}</figcaption>
     </figure>

@@ -42,45 +42,50 @@ extension ReportFigures {
       }
     }
     guard Set(candidates.map(\.cost)).count > 1 else { return nil }
-    let scale = Self.scale(cost)
     let name = pairs.count > 1 ? Self.lastPart(pairs[0].accuracy) : pairs[0].accuracy
+    let scale = scale(pairs[0].cost, called: cost)
     var figure = Figure(
       name: Self.slug("\(name)-against-\(cost)"), title: "\(name) against \(cost)", xLabel: scale.label,
       yLabel: "\(name) (%)", lines: [])
-    figure.xFormat = scale.format
     let costs = candidates.map(\.cost)
-    if let least = costs.min(), let most = costs.max(), most / least > 50 {
-      figure.hasLogarithmicX = true
-      if scale.format.isEmpty { figure.xFormat = "%.0s%c" }
-    } else if scale.format.isEmpty {
-      figure.xFormat = "%.1s%c"
+    if let least = costs.min(), let most = costs.max() {
+      figure.hasLogarithmicX = most / least > 50
+      figure.xRange = ReportAxis.padded(costs.map { scale.factor * $0 }, logarithmic: figure.hasLogarithmicX)
+      if most * scale.factor >= 1e5 { figure.xFormat = "%.0s%c" }
     }
     let best = Self.front(candidates.map { ($0.cost, $0.accuracy.mean) })
     let shown = candidates.count > 2000 ? best : Array(candidates.indices)
     figure.lines.append(
       Figure.Line(
-        title: "front: nothing is cheaper and better",
-        points: best.map { (candidates[$0].cost, 100 * candidates[$0].accuracy.mean) }, style: .steps, dash: 2,
-        colour: 6))
-    for (i, pair) in pairs.enumerated() {
-      let mine = shown.map { candidates[$0] }.filter { $0.series == i }
+        title: "front", points: best.map { (scale.factor * candidates[$0].cost, 100 * candidates[$0].accuracy.mean) },
+        style: .steps, dash: 2, colour: 6))
+    // Coloured by model or, where there is one, by the first axis with few values.
+    let axis = pairs.count > 1 ? nil : axes.first { !$0.isScattered && $0.values.count <= 6 }
+    let series = axis.map { Array($0.values.indices) } ?? Array(pairs.indices)
+    figure.keyTitle = axis?.title ?? "models"
+    for i in series {
+      let mine = shown.map { candidates[$0] }.filter { c in axis.map { $0.place(c.group) == i } ?? (c.series == i) }
       guard !mine.isEmpty else { continue }
       let hasErrors = mine.count <= 60 && mine.contains { $0.accuracy.deviation != nil }
+      let model =
+        pairs.count > 1 ? String(pairs[i].accuracy.dropLast(Self.lastPart(pairs[i].accuracy).count + 1)) : "settings"
       figure.lines.append(
         Figure.Line(
-          title: pairs.count > 1 ? String(pair.accuracy.dropLast(Self.lastPart(pair.accuracy).count + 1)) : "settings",
-          points: mine.map { ($0.cost, 100 * $0.accuracy.mean) }, style: hasErrors ? .errors : .points,
+          title: axis.map { clipped($0.name(i), 24) } ?? model,
+          points: mine.map { (scale.factor * $0.cost, 100 * $0.accuracy.mean) }, style: hasErrors ? .errors : .points,
           errors: hasErrors ? mine.map { 100 * ($0.accuracy.deviation ?? 0) } : [], colour: i))
     }
-    figure.size = Self.size(figure.lines.map(\.title))
+    if axis == nil && pairs.count == 1 { figure.keyTitle = "" }
+    figure = Self.laidOut(figure)
     let words = best.prefix(6).map { k -> String in
       let c = candidates[k]
-      let place = axes.compactMap { a in c.group.value(a.selector).map { "\(a.title) \(clipped($0.cell, 24))" } }
+      let place = axes.compactMap { $0.phrase(of: c.group) }
       let what = place.isEmpty ? (c.group.example?.name ?? "") : place.joined(separator: ", ")
       return "\(what): \(c.accuracy.text(pairs[c.series].accuracy)) at \(readable(cost, c.cost))"
     }
     let caption =
-      "On the front: " + words.joined(separator: "; ") + (best.count > 6 ? "; and \(best.count - 6) more." : ".")
+      "Dashed: the front, of settings that nothing beats in both: " + words.joined(separator: "; ")
+      + (best.count > 6 ? "; and \(best.count - 6) more." : ".")
       + (shown.count < candidates.count ? " Of \(candidates.count) settings only the front is drawn." : "")
     return Entry(drawing: figure, caption: caption)
   }

@@ -1,10 +1,14 @@
 import Configuration
+import Glibc
 
 /// One thing that the runs of a report differ in by design: an axis of figures.
 struct ReportAxis {
   var selector: Selector
   /// Shortened, with its unit.
   var title: String
+  /// Shortened.
+  var name: String
+  var unit: String
   /// Distinct values: numbers ascending, anything else as first met.
   var values: [JSON]
   /// Where each value stands: the number itself, or its place.
@@ -21,6 +25,10 @@ struct ReportAxis {
   init?(_ selector: Selector, title: String, groups: [RunGroup], isLogarithmic: Bool? = nil) {
     self.selector = selector
     self.title = title
+    // wireResistance (Ω)
+    let parts = title.hasSuffix(")") ? title.dropLast().split(separator: " (", maxSplits: 1) : []
+    name = parts.count == 2 ? String(parts[0]) : title
+    unit = parts.count == 2 ? String(parts[1]) : ""
     let found = groups.compactMap { $0.value(selector) }
     var distinct: [JSON] = []
     var places: [String: Int] = [:]
@@ -44,12 +52,12 @@ struct ReportAxis {
   /// The place of a group's value among `values`.
   func place(_ group: RunGroup) -> Int? { group.value(selector).flatMap { places[$0.canonical] } }
 
-  /// Steps of about one ratio, or more than two decades.
+  /// Steps of about one ratio (1, 2, 5, 10 as well), or more than two decades.
   private static func looksGeometric(_ x: [Double]) -> Bool {
     guard let first = x.first, let last = x.last, x.count > 2 else { return false }
-    if last / first >= 100 { return true }
     let ratios = zip(x.dropFirst(), x).map { $0 / $1 }
-    return (ratios.min() ?? 1) > 1.4 && (ratios.max() ?? 1) / (ratios.min() ?? 1) < 1.05
+    let isEven = (ratios.max() ?? 1) < 1.6 * (ratios.min() ?? 1)
+    return last / first >= 100 || (isEven && (ratios.min() ?? 1) > 1.4 && last / first >= 8)
   }
 
   /// How a value is named at an axis: 100k rather than 1e5.
@@ -65,10 +73,31 @@ struct ReportAxis {
     return prefixed.hasSuffix(" ") ? String(prefixed.dropLast()) : prefixed.replacing(" ", with: "")
   }
 
+  /// A value in a sentence: wireResistance 2.5 Ω.
+  func phrase(_ value: JSON) -> String {
+    let hasUnit = !unit.isEmpty && value.double != nil
+    return "\(name) \(clipped(value.cell, 40))\(hasUnit ? " \(unit)" : "")"
+  }
+
+  /// The phrase of a group's value; nil where it has none.
+  func phrase(of group: RunGroup) -> String? { group.value(selector).map(phrase) }
+
+  /// A range with room at both ends, so that nothing lies on the frame.
+  static func padded(_ x: [Double], logarithmic: Bool) -> ClosedRange<Double>? {
+    guard let low = x.min(), let high = x.max(), low < high else { return nil }
+    if logarithmic {
+      // A twentieth of the decades there are.
+      let factor = pow(high / low, 0.05)
+      return (low / factor)...(high * factor)
+    }
+    return (low - 0.05 * (high - low))...(high + 0.05 * (high - low))
+  }
+
   /// Sets a figure's x axis.
   func apply(to figure: inout Figure) {
     figure.xLabel = title
     figure.hasLogarithmicX = isLogarithmic
+    figure.xRange = Self.padded(positions, logarithmic: isLogarithmic)
     if !isNumeric {
       figure.showsNumbers = false
       figure.xNames = values.indices.map { (clipped(name($0), 16), positions[$0]) }

@@ -33,14 +33,20 @@ struct ReportFigures {
     return Spread(keys.compactMap { bySeed[$0].flatMap { Spread($0)?.mean } })
   }
 
-  /// How a metric is drawn: shares in per cent, energies with a prefix at the axis.
-  static func scale(_ metric: String) -> (factor: Double, label: String, format: String) {
-    let last = metric.split(separator: ".").last.map(String.init) ?? metric
-    if isShare(metric) { return (100, "\(metric) (%)", "") }
-    if ["energy", "energyPerSample"].contains(last) { return (1, "\(metric) (J)", "%.1s %c") }
-    if ["latency"].contains(last) { return (1, "\(metric) (s)", "%.1s %c") }
-    if ["area"].contains(last) { return (1, "\(metric) (mm²)", "%g") }
-    return (1, metric, "")
+  /// How a metric is drawn: shares in per cent, energies and times with the prefix that suits them.
+  ///
+  /// - Parameter name: what the axis calls it; the metric if nil.
+  func scale(_ metric: String, called name: String? = nil) -> (factor: Double, label: String) {
+    let name = name ?? metric
+    if isShare(metric) { return (100, "\(name) (%)") }
+    let units = ["energy": "J", "energyPerSample": "J", "latency": "s"]
+    let last = Self.lastPart(metric)
+    if last == "area" { return (1, "\(name) (mm²)") }
+    guard let unit = units[last] else { return (1, name) }
+    let most = groups.reduce(0) { max($0, abs($1.spread(metric)?.mean ?? 0)) }
+    let prefixes = [(1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"), (1e-15, "f")]
+    let (size, prefix) = prefixes.first { most >= $0.0 } ?? (1, "")
+    return (1 / size, "\(name) (\(prefix)\(unit))")
   }
 
   // MARK: Against one axis
@@ -77,10 +83,10 @@ struct ReportFigures {
   }
 
   private func figure(_ axis: ReportAxis, _ metrics: [String], other: ReportAxis?) -> Entry {
-    let scale = Self.scale(metrics[0])
+    let subject = metrics.count > 1 ? Self.lastPart(metrics[0]) : metrics[0]
+    let scale = scale(metrics[0], called: subject)
     var figure = Figure(name: "", title: "", xLabel: "", yLabel: scale.label, lines: [])
     axis.apply(to: &figure)
-    figure.yFormat = scale.format
     var counts: Set<Int> = []
     let others = other.map { o in o.values.indices.map { Optional($0) } } ?? [nil]
     for metric in metrics {
@@ -97,18 +103,17 @@ struct ReportFigures {
         }
         guard !points.isEmpty else { continue }
         let index = figure.lines.count
-        let title = place.map { "\(other?.title ?? "") \(other?.name($0) ?? "")" } ?? (metrics.count > 1 ? metric : "")
+        let title = place.map { clipped(other?.name($0) ?? "", 24) } ?? (metrics.count > 1 ? metric : "")
         figure.lines.append(
           Figure.Line(
             title: title, points: points, style: axis.isNumeric ? .lineWithErrors : .errors, errors: errors,
             dash: index % 5 + 1, colour: index))
       }
     }
-    if metrics.count > 1 { figure.yLabel = Self.scale(Self.lastPart(metrics[0])).label }
-    let subject = metrics.count > 1 ? Self.lastPart(metrics[0]) : metrics[0]
+    figure.keyTitle = other?.title ?? ""
     figure.title = "\(subject) against \(axis.title)"
     figure.name = Self.slug("\(subject)-\(axis.selector.title)")
-    figure.size = Self.size(figure.lines.map(\.title))
+    figure = Self.laidOut(figure)
     var caption = Self.seeds(counts)
     let rest = axes.filter { $0.selector != axis.selector && $0.selector != other?.selector }
     if !rest.isEmpty { caption += " Averaged over \(rest.map(\.title).joined(separator: ", "))." }
@@ -116,10 +121,9 @@ struct ReportFigures {
   }
 
   private func scatter(_ metric: String, _ axis: ReportAxis) -> Entry {
-    let scale = Self.scale(metric)
+    let scale = scale(metric)
     var figure = Figure(name: "", title: "\(metric) against \(axis.title)", xLabel: "", yLabel: scale.label, lines: [])
     axis.apply(to: &figure)
-    figure.yFormat = scale.format
     figure.name = Self.slug("\(metric)-\(axis.selector.title)")
     var points = groups.compactMap { g -> (x: Double, y: Double)? in
       guard let place = axis.place(g), let mean = g.spread(metric)?.mean else { return nil }
@@ -131,8 +135,7 @@ struct ReportFigures {
       caption = "Means of \(groups.count) settings in \(points.count) bins along the axis."
     }
     figure.lines = [Figure.Line(title: "", points: points, style: .points)]
-    figure.size = Self.size([])
-    return Entry(drawing: figure, caption: caption)
+    return Entry(drawing: Self.laidOut(figure), caption: caption)
   }
 
   /// Means of 200 equal parts of the axis.
@@ -163,7 +166,7 @@ struct ReportFigures {
   }
 
   private func map(_ metric: String, _ x: ReportAxis, _ y: ReportAxis) -> Entry? {
-    let scale = Self.scale(metric)
+    let scale = scale(metric)
     var cells: [Int: [RunGroup]] = [:]
     for g in groups {
       guard let i = x.place(g), let j = y.place(g) else { continue }
@@ -215,11 +218,16 @@ struct ReportFigures {
     return "Mean over \(number) seeds; bars are the standard deviation."
   }
 
-  /// A figure's size, with room below for a legend of these.
-  static func size(_ titles: [String]) -> (width: Int, height: Int) {
-    let shown = titles.filter { !$0.isEmpty }
-    let columns = max(1, 480 / (60 + 8 * (shown.map(\.count).max() ?? 0)))
-    return (480, 310 + 18 * ((shown.count + columns - 1) / columns))
+  /// A figure for a column of the page: its title is the caption's, and its legend has room below.
+  static func laidOut(_ figure: Figure) -> Figure {
+    var figure = figure
+    figure.showsTitle = false
+    let shown = figure.lines.map(\.title).filter { !$0.isEmpty }
+    let width = 58 + 8 * (shown.map(\.count).max() ?? 0)
+    let columns = max(1, 470 / width)
+    let rows = (shown.count + columns - 1) / columns + (figure.keyTitle.isEmpty || shown.isEmpty ? 0 : 1)
+    figure.size = (480, 285 + 18 * rows)
+    return figure
   }
 
   /// A file's name.

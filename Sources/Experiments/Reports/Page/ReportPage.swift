@@ -21,6 +21,7 @@ public struct ReportPage {
   let collection: RunCollection
   let groups: [RunGroup]
   let axes: [ReportAxis]
+  private let seeds: [Selector]
   let names: [String]
   let drawn: [String]
   /// What was left out, or should be known, a sentence each.
@@ -50,8 +51,9 @@ public struct ReportPage {
     }
     drawn = chosen
     let finder = SelectorFinder(collection)
-    let selectors = finder.all.filter { $0 != .seed }
-    groups = RunGroup.groups(collection.runs, by: selectors, averaged: [.seed])
+    seeds = collection.seeds
+    let selectors = finder.all.filter { !collection.seeds.contains($0) }
+    groups = RunGroup.groups(collection.runs, by: selectors, averaged: seeds)
     axes = Self.axes(collection, finder, groups)
   }
 
@@ -65,7 +67,7 @@ public struct ReportPage {
     if collection.isOneSweep {
       let sweep = collection.sweeps[0]
       for axis in sweep.axes {
-        let paths = axis.paths.filter { collection.paths.contains($0) }
+        let paths = axis.paths.filter { collection.paths.contains($0) && !$0.hasSuffix(".seed") }
         if hasLabels, axis.label != nil {
           wanted.append((.label, nil))
         } else if sweep.isRandom(axis) {
@@ -78,7 +80,7 @@ public struct ReportPage {
       }
     } else {
       // Many differences are different experiments, which no axis holds together.
-      for path in collection.paths {
+      for path in collection.paths where !path.hasSuffix(".seed") {
         let selector = Selector.path(path)
         let values = groups.map { $0.value(selector) }
         guard values.count(where: { $0 != nil }) * 2 > values.count,
@@ -109,8 +111,12 @@ public struct ReportPage {
 
   /// All figures, each with a name of its own, and what was left out.
   private mutating func figureEntries() -> ([ReportFigures.Entry], [String]) {
-    let figures = ReportFigures(groups: groups, axes: axes, averaged: [.seed], metrics: drawn)
-    let curves = TrainingCurves(groups, names: groups.map { name(of: $0) })
+    let figures = ReportFigures(groups: groups, axes: axes, averaged: seeds, metrics: drawn)
+    let names = groups.map { g in
+      axes.isEmpty
+        ? g.example?.id ?? "" : axes.map { a in clipped(g.value(a.selector)?.cell ?? "–", 20) }.joined(separator: ", ")
+    }
+    let curves = TrainingCurves(groups, names: names, keyTitle: axes.map(\.title).joined(separator: ", "))
     notes += curves.notes.prefix(3)
     var limits: [String] = []
     func kept(_ entries: [ReportFigures.Entry], _ limit: Int, _ what: String) -> [ReportFigures.Entry] {
@@ -121,7 +127,7 @@ public struct ReportPage {
     }
     var all = kept(figures.lines, ReportFigures.limit.lines, "figures against one axis")
     all += kept(figures.maps, ReportFigures.limit.maps, "maps over two axes")
-    all += kept(figures.fronts(among: names), ReportFigures.limit.fronts, "fronts")
+    all += kept(figures.fronts(among: self.names), ReportFigures.limit.fronts, "fronts")
     all += kept(curves.entries, ReportFigures.limit.curves, "training curves")
     var used: [String: Int] = [:]
     for i in all.indices {
@@ -153,7 +159,7 @@ public struct ReportPage {
 
   /// What tells a group apart, in words; empty if nothing does.
   func name(of group: RunGroup) -> String {
-    let parts = axes.compactMap { axis in group.value(axis.selector).map { "\(axis.title) \(clipped($0.cell, 24))" } }
+    let parts = axes.compactMap { $0.phrase(of: group) }
     if !parts.isEmpty { return parts.joined(separator: ", ") }
     return groups.count > 1 ? group.example?.id ?? "" : ""
   }
@@ -166,7 +172,7 @@ public struct ReportPage {
       guard let picture = pictures[entry.drawing.name],
         let svg = InlineSVG.text(picture, prefix: "f\(shown.count + 1)", title: entry.drawing.title)
       else { continue }
-      shown.append(PageContent.Figure(svg: svg, caption: entry.caption))
+      shown.append(PageContent.Figure(svg: svg, title: entry.drawing.title, caption: entry.caption))
     }
     var content = PageContent(self, title: title, source: folders.joined(separator: " "))
     content.figures = PageContent.Figures(isShown: !shown.isEmpty, entries: shown)

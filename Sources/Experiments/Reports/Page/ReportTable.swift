@@ -26,7 +26,10 @@ struct ReportTable {
     var heads = report.axes.map(\.title)
     // What belongs to a label or walks along with an axis is still worth a column.
     if report.collection.isOneSweep {
-      let others = report.collection.paths.map { Selector.path($0) }.filter { !selectors.contains($0) }
+      let seeds = report.collection.seeds
+      let others = report.collection.paths.map { Selector.path($0) }.filter {
+        !selectors.contains($0) && !seeds.contains($0)
+      }
       let titles = SelectorFinder(report.collection).heads(for: others)
       selectors += others
       heads += others.map { titles[$0] ?? $0.title }

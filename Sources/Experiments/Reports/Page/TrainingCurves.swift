@@ -12,17 +12,24 @@ struct TrainingCurves {
     var values: [String: [[Double]]] = [:]
   }
 
+  /// Lines of a figure: as many as there are colours that stand out from white.
+  private static let limit = 7
+
   private var curves: [Curve] = []
   private var columns: [String] = []
   private let groups: [RunGroup]
   private let names: [String]
+  private let keyTitle: String
   /// Files that could not be read, a sentence each.
   private(set) var notes: [String] = []
 
-  /// - Parameter names: what a legend calls each group; empty for the only one.
-  init(_ groups: [RunGroup], names: [String]) {
+  /// - Parameters:
+  ///   - names: what a legend calls each group; empty for the only one.
+  ///   - keyTitle: what the names are values of.
+  init(_ groups: [RunGroup], names: [String], keyTitle: String) {
     self.groups = groups
     self.names = names
+    self.keyTitle = keyTitle
     for (g, group) in groups.enumerated() {
       var own: [Curve] = []
       for run in group.runs {
@@ -61,7 +68,7 @@ struct TrainingCurves {
     values[epoch].append(value)
   }
 
-  /// A figure for accuracies and one for losses, with eight lines at most.
+  /// A figure for accuracies and one for losses, with so many lines at most.
   var entries: [ReportFigures.Entry] {
     [("Accuracy", "accuracy", 100.0), ("Loss", "loss", 1)].compactMap { suffix, what, scale in
       entry(suffix, what, scale)
@@ -74,19 +81,20 @@ struct TrainingCurves {
     guard longest > 1 else { return nil }
     // What was measured on images that were not trained on, if anything was.
     let measured = series.filter { !$0.hasPrefix("train") }
-    if series.count > 1, curves.count * series.count > 8, let preferred = measured.first ?? series.first {
+    if series.count > 1, curves.count * series.count > Self.limit, let preferred = measured.first ?? series.first {
       series = [preferred]
     }
     var shown = curves.indices.filter { k in series.contains { curves[k].values[$0] != nil } }
     let all = shown.count
     var choice = ""
-    if shown.count * series.count > 8 {
+    if shown.count * series.count > Self.limit {
       func last(_ k: Int) -> Double {
         curves[k].values[series[0]]?.last { !$0.isEmpty }.flatMap { Spread($0)?.mean } ?? -.infinity
       }
       let ranked = shown.map { ($0, last($0)) }.sorted { $0.1 > $1.1 }.map(\.0)
-      shown = (0..<8).map { ranked[$0 * (ranked.count - 1) / 7] }
-      choice = " Eight of \(all) curves: from the highest to the lowest at the end, at equal steps of rank."
+      let count = Self.limit / series.count
+      shown = (0..<count).map { ranked[$0 * (ranked.count - 1) / max(1, count - 1)] }
+      choice = " \(count) of \(all) curves: from the highest to the lowest at the end, at equal steps of rank."
     }
     let severalModels = Set(curves.map(\.model)).count > 1
     let severalStages = Set(curves.map(\.stage)).count > 1
@@ -123,7 +131,8 @@ struct TrainingCurves {
       }
     }
     guard !figure.lines.isEmpty else { return nil }
-    figure.size = ReportFigures.size(figure.lines.map(\.title))
+    if groups.count > 1 { figure.keyTitle = keyTitle }
+    figure = ReportFigures.laidOut(figure)
     figure.lines = bands + figure.lines
     var caption = most > 1 ? "Mean over \(most) seeds; the band is its standard deviation." : "One run for each line."
     if series.count == 1 { caption = "\(series[0]). " + caption }
