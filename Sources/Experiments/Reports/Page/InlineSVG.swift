@@ -23,6 +23,8 @@ enum InlineSVG {
       guard let end = body[name.lowerBound...].range(of: "</title>") else { break }
       body.removeSubrange(name.lowerBound..<end.upperBound)
     }
+    // A black that was asked for by number; other black is named, and PageStyle sees to it.
+    body = body.replacing("rgb(  0,   0,   0)", with: "currentColor").replacing("rgb(0, 0, 0)", with: "currentColor")
     body = withoutFilters(body)
     body = withoutEmptyGroups(body)
     for quote in ["\"", "'"] {
