@@ -49,6 +49,7 @@ struct ReadingBenchmark {
     process.arguments = arguments
     let output = Pipe()
     process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
     try process.run()
     let text = output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
@@ -78,7 +79,7 @@ struct ReadingBenchmark {
       for wire in wires {
         for seed in 1...seeds {
           let number = points.count
-          let id = String(format: "%012llx", UInt64(number + 1) &* 0x9E37_79B9_7F4A_7C15 >> 16)
+          let id = String(format: "%012llx", (UInt64(number + 1) &* 0x9E37_79B9_7F4A_7C15) >> 16)
           let diverges = number % 97 == 13
           let accuracy = 0.98 - 0.3 * exp(-0.6 * Double(b)) - 0.002 * wire + 0.001 * Double(number * 7919 % 101) / 101
           let energy = 2e-9 * pow(1.4, Double(b))
@@ -121,7 +122,7 @@ struct ReadingBenchmark {
     let config = resolved.trimmingCharacters(in: .whitespacesAndNewlines)
       .replacingOccurrences(of: "\"adcBits\": 8", with: "\"adcBits\": \(bits)")
       .replacingOccurrences(of: "\"wireResistance\": 2.5", with: "\"wireResistance\": \(wire)")
-      .replacingOccurrences(of: "\"seed\": 1,", with: "\"seed\": \(seed),")
+      .replacingOccurrences(of: "\n  \"seed\": 1,", with: "\n  \"seed\": \(seed),")
     try config.write(toFile: run + "/config.json", atomically: false, encoding: .utf8)
     let epochs = (1...15).map { 2.3 * exp(-0.3 * Double($0)) + 0.01 * Double(seed) }
     let series = epochs.map { "        \($0)" }.joined(separator: ",\n")
