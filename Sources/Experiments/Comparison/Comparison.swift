@@ -1,4 +1,5 @@
 import Configuration
+import NeuralNetworks
 
 /// Runs side by side: those that differ in their seed alone are one row, mean ± standard deviation.
 ///

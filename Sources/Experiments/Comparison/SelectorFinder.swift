@@ -1,4 +1,5 @@
 import Configuration
+import NeuralNetworks
 
 /// Finds what a user's words name in a collection of runs; reads configurations only when they must be.
 struct SelectorFinder {

@@ -4,9 +4,14 @@ import Configuration
 public enum ResultTable {
   /// What of a stage's metrics fits a table for people; result.json has them all.
   private static func shown(_ metric: String, of stage: String) -> Bool {
-    if stage == "train" { return ["trainLoss", "trainAccuracy"].contains(metric) }
+    let pruning = ["pruned", "multiplyAccumulateShare"]
+    if stage == "train" { return (["trainLoss", "trainAccuracy", "trainingCost"] + pruning).contains(metric) }
+    if stage == "prune" { return pruning.contains(metric) }
     return !["energy", "latency", "area", "tiles", "devices", "accuracyMinimum", "accuracyMaximum"].contains(metric)
   }
+
+  /// Timings of what is a part of a stage.
+  private static let parts = [".epochs", ".scoring", ".pruning", ".inferenceOf1000"]
 
   /// One row for each model, one column for each measured metric; stages without a model have rows of their own.
   public static func text(_ result: JSON, folder: String) -> String {
@@ -25,7 +30,7 @@ public enum ResultTable {
     let timings = result["timings"]
     func seconds(_ model: String) -> Double {
       (timings?.members ?? []).filter {
-        ($0.key.hasPrefix("\(model).") || model.isEmpty) && !$0.key.hasSuffix(".epochs")
+        time in (time.key.hasPrefix("\(model).") || model.isEmpty) && !Self.parts.contains { time.key.hasSuffix($0) }
       }
       .reduce(0) { $0 + ($1.value.double ?? 0) }
     }
