@@ -1,4 +1,5 @@
 import Configuration
+import Glibc
 import NeuralNetworks
 
 /// Finds what a user's words name in a collection of runs; reads configurations only when they must be.
@@ -39,7 +40,8 @@ struct SelectorFinder {
     let guess = didYouMean(last, among: Array(Set(ends)).sorted())
     throw RunError(
       "\(option) \(text): no run's configuration has a value at \(text)"
-        + (guess.hasPrefix("did you mean") ? "; \(guess)" : ""))
+        + (guess.hasPrefix("did you mean") ? "; \(guess)" : "")
+        + (access(text, F_OK) == 0 ? "; \(text) is a folder here, and folders stand before the options" : ""))
   }
 
   /// The differing path that names the same place, if there is one.
@@ -77,7 +79,7 @@ enum MetricNames {
       return !accuracies.isEmpty ? accuracies : others.isEmpty ? names : others
     }
     for glob in wanted where !names.contains(where: { globMatches(glob, $0) }) {
-      let guess = wanted.count == 1 && names.count <= 30 ? "" : didYouMean(glob, among: names)
+      let guess = didYouMean(glob, among: names)
       let near = guess.hasPrefix("did you mean") ? guess + " there are" : "there are"
       throw RunError(
         "no metric fits \(glob); \(near): \(names.prefix(30).joined(separator: ", "))"
