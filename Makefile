@@ -7,7 +7,8 @@ BUILD = $(SWIFT) build -c release
 BINARY = .build/release/simengine
 
 PACKAGES = libopenblas-dev liblapacke-dev zlib1g-dev gnuplot-nox
-TEST_PACKAGES = dataset-fashion-mnist strace
+# chromium opens the pages that `simengine report` writes.
+TEST_PACKAGES = dataset-fashion-mnist strace chromium
 
 .PHONY: run build test install uninstall schema lint format clean dependencies test-dependencies reference
 

@@ -15,7 +15,8 @@ let package = Package(
     .library(name: "Experiments", targets: ["Experiments"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
   targets: [
     .systemLibrary(
@@ -31,7 +32,10 @@ let package = Package(
     .target(name: "Datasets", dependencies: ["Configuration", "LinearAlgebra", "CZlib"]),
     .target(
       name: "Experiments",
-      dependencies: ["Configuration", "Datasets", "NeuralNetworks", "Crossbars", "Compression"]),
+      dependencies: [
+        "Configuration", "Datasets", "NeuralNetworks", "Crossbars", "Compression",
+        .product(name: "Mustache", package: "swift-mustache"),
+      ]),
     .executableTarget(
       name: "simengine",
       dependencies: [
@@ -51,6 +55,8 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     .testTarget(name: "CompressionTests", dependencies: ["Compression", "NeuralNetworks", "LinearAlgebra"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration", "Datasets"]),
+    .testTarget(
+      name: "ExperimentsTests", dependencies: ["Experiments", "Configuration", "Datasets"],
+      resources: [.copy("Fixtures")]),
   ]
 )

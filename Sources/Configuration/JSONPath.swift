@@ -190,3 +190,19 @@ extension JSON {
     return components
   }
 }
+
+extension JSON {
+  /// The place that a path names, in one form for all the ways to name it: a stage's label or its index.
+  /// nil if there is nothing.
+  public func place(of path: String) -> [String]? { value(at: path) == nil ? nil : keys(of: path) }
+
+  /// The keys and indices a path goes by, whether or not there is a value at its end; nil for no path.
+  func keys(of path: String) -> [String]? {
+    (try? steps(to: path, at: .none))?.map { step in
+      switch step {
+      case .key(let key): key
+      case .index(let index): String(index)
+      }
+    }
+  }
+}

@@ -80,33 +80,3 @@ private func requireKnown(_ names: [String]) throws {
 }
 
 extension Catalogue: ExpressibleByArgument {}
-
-struct CompareCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "compare", abstract: "Tables over runs: mean ± standard deviation over seeds.",
-    discussion: "Runs that differ in their seed alone are one row.")
-
-  @Argument(help: "Runs, or folders that hold runs.", completion: .directory)
-  var folders: [String] = ["Results"]
-  @Option(
-    name: .long, parsing: .singleValue, help: "Metrics (globs), such as '*.accuracy'; all accuracies if left out.")
-  var metric: [String] = []
-  @Option(
-    name: .customLong("where"), parsing: .singleValue,
-    help: ArgumentHelp("Only runs whose configuration has this value.", valueName: "path=value"))
-  var conditions: [String] = []
-  @Option(help: "Sorts by a metric, the largest first.")
-  var sort: String?
-  @Option(help: "table, markdown, csv or json.")
-  var format: Comparison.Format = .table
-
-  func run() throws {
-    do {
-      let comparison = try Comparison(folders: folders, metrics: metric, conditions: conditions, sort: sort)
-      for note in comparison.notes { Main.complain(note) }
-      print(comparison.text(format))
-    } catch { throw Failure(status: 2, message: "\(error)") }
-  }
-}
-
-extension Comparison.Format: ExpressibleByArgument {}

@@ -16,7 +16,8 @@ struct Simengine: ParsableCommand {
       """,
     version: engineVersion,
     subcommands: [
-      RunCommand.self, ValidateCommand.self, CompareCommand.self, ListCommand.self, DescribeCommand.self,
+      RunCommand.self, ValidateCommand.self, CompareCommand.self, ReportCommand.self, ListCommand.self,
+      DescribeCommand.self,
       DataCommand.self, SchemaCommand.self,
     ])
 }

@@ -38,7 +38,9 @@ struct CompareTests {
   private func compare(_ metrics: [String] = [], where conditions: [String] = [], sort: String? = nil) throws
     -> Comparison
   {
-    try Comparison(folders: [root], metrics: metrics, conditions: conditions, sort: sort)
+    var request = Comparison.Request()
+    (request.metrics, request.conditions, request.sort) = (metrics, conditions, sort)
+    return try Comparison(folders: [root], request)
   }
 
   private func rows(_ comparison: Comparison) throws -> [JSON] {
@@ -59,8 +61,7 @@ struct CompareTests {
 
   @Test("a run found twice counts once")
   func twice() throws {
-    let comparison = try Comparison(
-      folders: [root, root + "/e/a1", root + "/e"], metrics: [], conditions: [], sort: nil)
+    let comparison = try Comparison(folders: [root, root + "/e/a1", root + "/e"], Comparison.Request())
     #expect(try rows(comparison).compactMap { $0["runs"]?.array?.count }.sorted() == [2, 3])
   }
 
@@ -119,28 +120,38 @@ struct CompareTests {
     #expect(try sentence("seed").contains("expected path=value"))
   }
 
-  @Test("broken, foreign and diverged results are left out and named")
+  @Test("broken and foreign results are left out and named")
   func broken() throws {
-    try write("c1", seed: 1, rate: 0.1, 0.1, status: "diverged")
     for (name, text) in [("broken", "{ \"name\": \"e\", "), ("foreign", "{ \"answer\": 42 }"), ("empty", "")] {
       try FileManager.default.createDirectory(atPath: "\(root)/\(name)", withIntermediateDirectories: true)
       try text.write(toFile: "\(root)/\(name)/result.json", atomically: true, encoding: .utf8)
     }
     let comparison = try compare()
     #expect(try rows(comparison).count == 2)
-    #expect(comparison.notes.count == 4)
-    for part in [
-      "c1/result.json: left out, its status is diverged", "broken/result.json: left out: ",
-      "foreign/result.json: left out: it is no run's result",
-    ] {
+    #expect(comparison.notes.count == 3)
+    for part in ["broken/result.json: left out: ", "foreign/result.json: left out: it is no run's result"] {
       #expect(comparison.notes.contains { $0.contains(part) }, "\(comparison.notes)")
     }
+  }
+
+  @Test("diverged runs are counted in their row, named, and enter no mean; a row of nothing else is shown as well")
+  func diverged() throws {
+    let before = try rows(compare())
+    try write("c1", seed: 4, rate: 0.1, 0.1, status: "diverged")
+    try write("d1", seed: 1, rate: 0.9, 0.1, status: "diverged")
+    let comparison = try compare()
+    let rows = try rows(comparison)
+    #expect(rows.compactMap { $0["diverged"]?.int } == [1, 0, 1])
+    #expect(rows[0]["metrics"] == before[0]["metrics"])
+    #expect(rows[2]["metrics"]?.members?.isEmpty == true)
+    #expect(comparison.text(.table).contains("1 diverged"))
+    #expect(comparison.notes.contains { $0.contains("2 runs diverged") && $0.contains("c1") }, "\(comparison.notes)")
   }
 
   @Test("folders that are missing or hold no runs are said so")
   func empty() throws {
     func sentence(_ folder: String) throws -> String {
-      try #require(throws: RunError.self) { try Comparison(folders: [folder], metrics: [], conditions: [], sort: nil) }
+      try #require(throws: RunError.self) { try Comparison(folders: [folder], Comparison.Request()) }
         .description
     }
     #expect(try sentence(lab.folder + "/nowhere").contains("nowhere: no such folder"))
@@ -153,7 +164,9 @@ struct CompareTests {
     let text = lab.text(
       "\"model\": \"mlp\"", "{ \"train\": { \"epochs\": 1 } }, { \"evaluate\": {}, \"label\": \"test\" }")
     for seed in [1, 2] as [UInt64] { _ = try lab.run(text, seed: seed) }
-    let rows = try rows(Comparison(folders: [lab.folder], metrics: [], conditions: ["name=lab"], sort: nil))
+    var request = Comparison.Request()
+    request.conditions = ["name=lab"]
+    let rows = try rows(Comparison(folders: [lab.folder], request))
     #expect(rows.count == 1 && rows[0]["metrics"]?["test.accuracy"]?["n"] == 2)
   }
 }

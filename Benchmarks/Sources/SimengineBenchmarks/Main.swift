@@ -29,6 +29,8 @@ import NeuralNetworks
       circuit PYTHON [ROUNDS]              circuits beside SciPy's SuperLU (peers/circuit_superlu.py; `-` for PYTHON leaves
                                            it out) and ngspice
       circuit-errors                       errors of approximate effective matrices, as tables
+      compare SIMENGINE [RUNS [ROUNDS]]    `simengine compare` over a sweep of so many runs (10000)
+      report SIMENGINE [RUNS [ROUNDS]]     `simengine report` over a sweep of so many runs (1000)
     """
 
   static func main() {
@@ -91,6 +93,10 @@ import NeuralNetworks
       ).run()
     case "circuit" where words.count > 1:
       try CircuitComparison(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5))).run()
+    case "compare" where words.count > 1:
+      try ReadingBenchmark(binary: words[1], rounds: Int(number(3, 5))).compare(runs: Int(number(2, 10_000)))
+    case "report" where words.count > 1:
+      try ReadingBenchmark(binary: words[1], rounds: Int(number(3, 5))).page(runs: Int(number(2, 1000)))
     case "circuit-errors":
       try CircuitErrors().run()
     default:

@@ -1,0 +1,45 @@
+import Configuration
+
+/// Configuration paths under names short enough for a table's head, and back.
+struct PathNames {
+  let paths: [String]
+
+  /// Each path's shortest end, of whole keys, that no other path has.
+  var short: [String] {
+    var users: [String: Int] = [:]
+    let ends = paths.map(Self.ends)
+    for list in ends { for end in list { users[end, default: 0] += 1 } }
+    return zip(paths, ends).map { path, list in list.first { users[$0] == 1 && Int($0) == nil } ?? path }
+  }
+
+  /// The path that a text names: itself, or an end that is unique among them; nil if none has it.
+  /// - Throws: `RunError` if several have it.
+  func find(_ text: String, option: String) throws -> String? {
+    if paths.contains(text) { return text }
+    let found = paths.filter { $0.hasSuffix("." + text) }
+    guard found.count > 1 else { return found.first }
+    throw RunError(
+      "\(option) \(text): is the end of \(found.count) paths: \(found.prefix(6).joined(separator: ", "))"
+        + "\(found.count > 6 ? ", …" : ""); give more of it")
+  }
+
+  /// Ends of a path, the shortest first: rows, hardware.rows, models.main.hardware.rows.
+  private static func ends(_ path: String) -> [String] {
+    var ends: [String] = []
+    var isQuoted = false
+    for (index, character) in zip(path.indices, path).reversed() {
+      if character == "\"" { isQuoted.toggle() }
+      if character == ".", !isQuoted { ends.append(String(path[path.index(after: index)...])) }
+    }
+    return ends + [path]
+  }
+}
+
+extension JSON {
+  /// A value in a table's cell.
+  var cell: String {
+    if let string { return string }
+    if let double { return inWords(double) }
+    return written()
+  }
+}

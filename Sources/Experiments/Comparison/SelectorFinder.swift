@@ -1,0 +1,90 @@
+import Configuration
+import Glibc
+import NeuralNetworks
+
+/// Finds what a user's words name in a collection of runs; reads configurations only when they must be.
+struct SelectorFinder {
+  private(set) var collection: RunCollection
+
+  init(_ collection: RunCollection) { self.collection = collection }
+
+  /// Everything that runs are told apart by, seed included.
+  var all: [Selector] {
+    let labels: [Selector] = collection.runs.contains { $0.label != nil } ? [.label] : []
+    return [.name] + labels + collection.paths.map { .path($0) } + [.seed]
+  }
+
+  /// - Throws: `RunError` for an end that several paths have, or a path that no configuration has.
+  mutating func find(_ text: String, _ option: String) throws -> Selector {
+    switch text {
+    case "seed": return .seed
+    case "name", "experiment": return .name
+    case "point" where collection.runs.contains { $0.label != nil }: return .label
+    default: break
+    }
+    if let path = try PathNames(paths: collection.paths).find(text, option: option) { return .path(path) }
+    try collection.loadConfigurations()
+    // As `--set` finds it: a stage by its label, the one model as "model".
+    if collection.runs.contains(where: { $0.value(at: text) != nil }) { return .path(canonical(text)) }
+    var known: Set<String> = []
+    var leaves: [String] = []
+    var lastConfig: JSON?
+    for run in collection.runs.prefix(1000) {
+      guard let config = run.config, config != lastConfig else { continue }
+      lastConfig = config
+      for (path, _) in ConfigurationDifferences.leaves(config) where known.insert(path).inserted { leaves.append(path) }
+    }
+    if let path = try PathNames(paths: leaves).find(text, option: option) { return .path(path) }
+    let ends = leaves.compactMap { $0.split(separator: ".").last.map(String.init) }
+    let last = text.split(separator: ".").last.map(String.init) ?? text
+    let guess = didYouMean(last, among: Array(Set(ends)).sorted())
+    throw RunError(
+      "\(option) \(text): no run's configuration has a value at \(text)"
+        + (guess.hasPrefix("did you mean") ? "; \(guess)" : "")
+        + (access(text, F_OK) == 0 ? "; \(text) is a folder here, and folders stand before the options" : ""))
+  }
+
+  /// The differing path that names the same place, if there is one.
+  private func canonical(_ path: String) -> String {
+    for run in collection.runs.prefix(1) {
+      guard let config = run.config, let place = config.place(of: path) else { continue }
+      if let same = collection.paths.first(where: { config.place(of: $0) == place }) { return same }
+    }
+    return path
+  }
+
+  /// Heads for people: shortened, with the unit of the key table.
+  func heads(for selectors: [Selector]) -> [Selector: String] {
+    let paths = selectors.compactMap { if case .path(let path) = $0 { path } else { nil } }
+    let short = Dictionary(zip(paths, PathNames(paths: paths).short), uniquingKeysWith: { a, _ in a })
+    let document =
+      collection.runs.first(where: { $0.config != nil })?.config ?? collection.sweeps.first?.config ?? JSON(.null)
+    return Dictionary(
+      selectors.map { selector in
+        guard case .path(let path) = selector else { return (selector, selector.title) }
+        let unit = unitSymbol(ExperimentConfiguration.unit(at: path, in: document))
+        return (selector, (short[path] ?? path) + (unit.isEmpty ? "" : " (\(unit))"))
+      }, uniquingKeysWith: { a, _ in a })
+  }
+}
+
+/// Which metrics a table shows.
+enum MetricNames {
+  /// - Parameter wanted: globs; empty: all accuracies, or everything when there are none.
+  /// - Throws: `RunError` when no metric fits.
+  static func chosen(_ wanted: [String], among names: [String]) throws -> [String] {
+    if wanted.isEmpty {
+      let accuracies = names.filter { $0.hasSuffix(".accuracy") }
+      let others = names.filter { $0.hasSuffix("Accuracy") }
+      return !accuracies.isEmpty ? accuracies : others.isEmpty ? names : others
+    }
+    for glob in wanted where !names.contains(where: { globMatches(glob, $0) }) {
+      let guess = didYouMean(glob, among: names)
+      let near = guess.hasPrefix("did you mean") ? guess + " there are" : "there are"
+      throw RunError(
+        "no metric fits \(glob); \(near): \(names.prefix(30).joined(separator: ", "))"
+          + (names.count > 30 ? ", … (\(names.count) in all)" : ""))
+    }
+    return names.filter { n in wanted.contains { globMatches($0, n) } }
+  }
+}

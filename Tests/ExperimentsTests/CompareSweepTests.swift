@@ -1,0 +1,296 @@
+import Configuration
+import Datasets
+import Foundation
+import Testing
+
+@testable import Experiments
+
+@Suite("compare over a sweep")
+struct CompareSweepTests {
+  let scratch: Scratch
+  var sample: SweepSample
+  var folder: String { sample.folder }
+
+  /// adcBits 4, 6, 8 × wires of 1, 2.5 and 10 Ω × seeds 1, 2, 3.
+  init() throws {
+    scratch = try Scratch()
+    sample = SweepSample(scratch.folder + "/Results/sample")
+    try sample.write(axes: Self.axes, outcome: Self.outcome)
+  }
+
+  static let axes: [(path: String, values: [JSON])] = [
+    (SweepSample.adc, [4, 6, 8]), (SweepSample.wire, [1, 2.5, 10]), ("seed", [1, 2, 3]),
+  ]
+
+  /// Accuracy 0.9 + 0.01 adcBits − 0.001 wire, ± 0.001 from the seed; 4 bits on 10 Ω diverge with seed 3 and fail with 2.
+  static func accuracy(_ v: SweepSample.Values) -> Double {
+    let (bits, wire, seed) = (
+      v[SweepSample.adc]?.double ?? 8, v[SweepSample.wire]?.double ?? 1, v["seed"]?.double ?? 1
+    )
+    return 0.9 + 0.01 * bits - 0.001 * wire + 0.001 * (seed - 2) * (1 + 0.1 * bits)
+  }
+  static func outcome(_ v: SweepSample.Values) -> SweepSample.Outcome {
+    if v[SweepSample.adc] == 4, v[SweepSample.wire] == 10 {
+      if v["seed"] == 3 { return .diverged("the loss is not finite in epoch 2") }
+      if v["seed"] == 2 { return .failed("killed: out of memory") }
+    }
+    let a = accuracy(v)
+    return .done([
+      ("test.accuracy", a), ("test.loss", 1 - a), ("test.energyPerSample", 1e-9 * (v[SweepSample.adc]?.double ?? 0)),
+    ])
+  }
+
+  private func comparison(_ change: (inout Comparison.Request) -> Void = { _ in }) throws -> Comparison {
+    var request = Comparison.Request()
+    change(&request)
+    return try Comparison(folders: [folder], request)
+  }
+  private func json(_ comparison: Comparison) throws -> [JSON] {
+    try #require(try JSON.parse(comparison.text(.json), dialect: .strict).array)
+  }
+  private func sentence(_ change: (inout Comparison.Request) -> Void) throws -> String {
+    try #require(throws: RunError.self) { try comparison(change) }.description
+  }
+
+  // MARK: Index and folders
+
+  @Test("summary.csv as an index and the runs' own files give the same tables, to the last digit")
+  func index() throws {
+    let quick = try comparison { $0.metrics = ["*"] }
+    let collection = try RunCollection([folder])
+    #expect(collection.isOneSweep && collection.runs.count == 27 && collection.pending == 0)
+    #expect(collection.sweeps[0].outcome().readOneByOne == 0)
+    try FileManager.default.removeItem(atPath: folder + "/summary.csv")
+    let slow = try comparison { $0.metrics = ["*"] }
+    #expect(try RunCollection([folder]).sweeps[0].outcome().readOneByOne == 27)
+    for format in Comparison.Format.allCases { #expect(quick.text(format) == slow.text(format)) }
+    // Nor does it matter that there is a sweep.json at all: then the configurations are compared.
+    try FileManager.default.removeItem(atPath: folder + "/sweep.json")
+    let plain = try comparison { $0.metrics = ["*"] }
+    func cells(_ c: Comparison) throws -> Set<String> {
+      Set(try json(c).map { ($0["metrics"] ?? JSON(.null)).canonical })
+    }
+    #expect(try cells(plain).subtracting(["{}"]) == cells(quick))
+  }
+
+  @Test("a result newer than summary.csv is read itself; one that is gone counts as not run; one not listed is found")
+  func stale() throws {
+    let id = sample.ids[0]
+    let config = try JSON.parse(String(contentsOfFile: "\(folder)/\(id)/config.json", encoding: .utf8))
+    try sample.writeResult("\(folder)/\(id)", id, config, "done", [("test.accuracy", 0.123)], "")
+    let later = Date(timeIntervalSinceNow: 60)
+    try FileManager.default.setAttributes([.modificationDate: later], ofItemAtPath: "\(folder)/\(id)/result.json")
+    func values() throws -> [Double] {
+      try RunCollection([folder]).runs.prefix(3).compactMap { $0.metrics["test.accuracy"] }
+    }
+    #expect(try values()[0] == 0.123)
+    // The same moment may be before or after: it is not believed either.
+    let index = try #require(
+      FileManager.default.attributesOfItem(atPath: folder + "/summary.csv")[.modificationDate] as? Date)
+    try FileManager.default.setAttributes([.modificationDate: index], ofItemAtPath: "\(folder)/\(id)/result.json")
+    #expect(try values()[0] == 0.123)
+
+    try FileManager.default.removeItem(atPath: "\(folder)/\(sample.ids[1])")
+    let collection = try RunCollection([folder])
+    #expect(collection.runs.count == 26 && collection.pending == 1)
+    #expect(collection.notes.contains { $0.contains("lists 1 runs whose results are gone") }, "\(collection.notes)")
+    #expect(collection.notes.contains { $0.contains("1 points of the sweep have not been run yet") })
+
+    var lines = sample.summary
+    lines.rows.removeAll { $0[0] == sample.ids[2] }
+    try Data(CSV.encode(lines)).write(to: URL(fileURLWithPath: folder + "/summary.csv"))
+    #expect(try RunCollection([folder]).runs.count == 26)
+  }
+
+  @Test("a corrupt summary.csv, sweep.json or result.json is named, and what is left is compared")
+  func corrupt() throws {
+    try "run,status\n\"x\n".write(toFile: folder + "/summary.csv", atomically: true, encoding: .utf8)
+    var comparison = try comparison()
+    #expect(comparison.notes.contains { $0.contains("summary.csv") && $0.contains("read instead") })
+    #expect(try json(comparison).count == 9)
+    try "{ \"runID\": ".write(toFile: "\(folder)/\(sample.ids[0])/result.json", atomically: true, encoding: .utf8)
+    comparison = try self.comparison()
+    #expect(comparison.notes.contains { $0.contains("\(sample.ids[0])/result.json: left out") })
+    #expect(try json(comparison)[0]["metrics"]?["test.accuracy"]?["n"] == 2)
+    try "{ \"name\": ".write(toFile: folder + "/sweep.json", atomically: true, encoding: .utf8)
+    comparison = try self.comparison()
+    #expect(comparison.notes.contains { $0.contains("sweep.json") && $0.contains("taken one by one") })
+    #expect(try json(comparison).count == 9)
+  }
+
+  // MARK: Tables
+
+  @Test("rows and columns are paths, shortened; heads have units; lost runs are counted in their cell")
+  func pivot() throws {
+    let comparison = try comparison {
+      $0.rows = ["wireResistance"]
+      $0.columns = ["adcBits"]
+    }
+    let text = comparison.text(.table)
+    #expect(text.contains("test.accuracy by adcBits (bit), mean ± standard deviation over seeds"), "\(text)")
+    let lines = text.split(separator: "\n").map(String.init)
+    #expect(lines[1].hasPrefix("wireResistance (Ω)"))
+    #expect(lines[1].split(separator: " ").suffix(3) == ["4", "6", "8"])
+    #expect(
+      lines[3].hasPrefix("1 ") && lines[3].contains("93.90 ± 0.14 % (3)") && lines[3].contains("97.90 ± 0.18 % (3)"))
+    #expect(lines[5].contains("92.86 % (1) (1 diverged, 1 failed)"), "\(lines[5])")
+    #expect(comparison.text(.markdown).contains("| wireResistance (Ω) | 4 | 6 | 8 |"))
+    let cells = try #require(json(comparison)[0]["cells"]?.array)
+    #expect(cells.count == 9)
+    #expect(cells.compactMap { $0["n"]?.int }.reduce(0, +) == 25)
+    #expect(comparison.text(.csv).hasPrefix("metric,experiment,\(SweepSample.wire),\(SweepSample.adc)=4,"))
+  }
+
+  @Test("what also differs keeps rows apart and is named; --average takes its mean")
+  func averaged() throws {
+    let apart = try comparison { $0.rows = ["adcBits"] }
+    #expect(try json(apart).count == 9)
+    #expect(apart.notes.contains { $0.contains("rows also differ in wireResistance") })
+    let mean = try comparison {
+      $0.rows = ["adcBits"]
+      $0.averaged = ["wireResistance"]
+    }
+    let rows = try json(mean)
+    #expect(rows.count == 3 && rows.map { $0["metrics"]?["test.accuracy"]?["n"]?.int } == [7, 9, 9])
+    let expected = 0.9 + 0.08 - 0.001 * (1 + 2.5 + 10) / 3
+    #expect(abs((rows[2]["metrics"]?["test.accuracy"]?["mean"]?.double ?? 0) - expected) < 1e-12)
+  }
+
+  @Test("every seed is averaged over, a chip's too, unless it is asked for")
+  func chips() throws {
+    var chips = SweepSample(scratch.folder + "/chips")
+    try chips.write(axes: [(SweepSample.adc, [4, 8]), ("model.hardware.seed", [1, 2]), ("seed", [1, 2])]) {
+      .done([("test.accuracy", Self.accuracy($0))])
+    }
+    func rows(_ names: [String]) throws -> [JSON] {
+      var request = Comparison.Request()
+      request.rows = names
+      return try json(Comparison(folders: [chips.folder], request))
+    }
+    #expect(try rows([]).map { $0["metrics"]?["test.accuracy"]?["n"]?.int } == [4, 4])
+    #expect(try rows(["hardware.seed"]).map { $0["metrics"]?["test.accuracy"]?["n"]?.int } == [2, 2, 2, 2])
+  }
+
+  @Test("a row's numbers are the same whatever else is shown, and a baseline is found though hidden")
+  func hidden() throws {
+    let all = try comparison { $0.baseline = "adcBits=8" }
+    let some = try comparison {
+      $0.baseline = "adcBits=8"
+      $0.conditions = ["adcBits<6", "wireResistance!=10"]
+    }
+    let (a, b) = (try json(all), try json(some))
+    #expect(a.count == 9 && b.count == 2)
+    for row in b {
+      let same = try #require(a.first { $0["runs"] == row["runs"] })
+      #expect(same["metrics"] == row["metrics"])
+      #expect(row["metrics"]?["test.accuracy"]?["difference"]?["pairs"] == 3)
+    }
+  }
+
+  @Test("differences to the baseline agree in everything but what it names, and are tested over common seeds")
+  func baseline() throws {
+    let comparison = try comparison { $0.baseline = "adcBits=8" }
+    let rows = try json(comparison)
+    for row in rows {
+      let bits = try #require(row["differences"]?[SweepSample.adc]?.string.flatMap(Double.init))
+      let test = row["metrics"]?["test.accuracy"]?["difference"]
+      #expect(row["isBaseline"]?.bool == (bits == 8))
+      guard bits != 8 else {
+        #expect(test == nil)
+        continue
+      }
+      let pairs = row["diverged"] == 1 ? [1.0] : [1.0, 2, 3]
+      // d = 0.01 Δbits + 0.0001 Δbits (seed − 2)
+      let d = pairs.map { 0.01 * (bits - 8) + 0.0001 * (bits - 8) * ($0 - 2) }
+      #expect(abs((test?["mean"]?.double ?? 0) - d.reduce(0, +) / Double(d.count)) < 1e-12)
+      #expect(test?["pairs"]?.int == pairs.count)
+      #expect((test?["p"]?.double ?? 1) < 0.001 || pairs.count == 1)
+    }
+    #expect(comparison.text(.table).contains("−4.00 (−4.10 … −3.90)"), "\(comparison.text(.table))")
+    #expect(comparison.text(.table).contains("n = 1"))
+    #expect(comparison.notes.contains { $0.contains("two common seeds at least") }, "\(comparison.notes)")
+    let one = try self.comparison { $0.baseline = "adcBits=8,wireResistance=1" }
+    #expect(try json(one).count { $0["isBaseline"] == true } == 1)
+    #expect(
+      try sentence { $0.baseline = "adcBits=7" }.contains("no run has \(SweepSample.adc) = 7; there are: 4, 6, 8"))
+    #expect(try sentence { $0.baseline = "nobody" }.contains("expected path=value, a point's label"))
+  }
+
+  @Test("conditions take = != < <= > >=, and say what is wrong with them")
+  func conditions() throws {
+    func count(_ conditions: String...) throws -> Int { try json(comparison { $0.conditions = conditions }).count }
+    #expect(try count("adcBits=4") == 3 && count("adcBits!=4") == 6)
+    #expect(try count("wireResistance<2.5") == 3 && count("wireResistance<=2.5") == 6)
+    #expect(try count("adcBits>4", "wireResistance>=2.5") == 4)
+    // A value that was not swept stands in the configurations.
+    #expect(try count("rows=64") == 9 && count("model.architecture=mlp") == 9)
+    #expect(try sentence { $0.conditions = ["adcBits<x"] }.contains("compares numbers"))
+    #expect(try sentence { $0.conditions = ["adcBit=4"] }.contains("did you mean \"adcBits\"?"))
+    #expect(try sentence { $0.conditions = ["seed=9"] }.contains("no run has this value; there are: 1, 2, 3"))
+    #expect(try sentence { $0.rows = ["hardware"] }.contains("--rows hardware"))
+  }
+
+  @Test("--sort takes a metric, the largest first, or a path, and a - turns it round")
+  func sorting() throws {
+    func bits(_ sort: String) throws -> [String?] {
+      try json(
+        comparison {
+          $0.sort = sort
+          $0.conditions = ["wireResistance=1"]
+        }
+      ).map { $0["differences"]?[SweepSample.adc]?.string }
+    }
+    #expect(try bits("test.accuracy") == ["8", "6", "4"] && bits("-test.accuracy") == ["4", "6", "8"])
+    #expect(try bits("adcBits") == ["4", "6", "8"] && bits("-adcBits") == ["8", "6", "4"])
+  }
+
+  @Test("labelled points are named by their labels, and one can be the baseline")
+  func points() throws {
+    var labelled = SweepSample(scratch.folder + "/labelled")
+    labelled.name = "labelled"
+    try labelled.write(
+      axes: [("seed", [1, 2])],
+      points: [
+        ("coarse", [SweepSample.adc: 4, SweepSample.wire: 10]), ("fine", [SweepSample.adc: 8, SweepSample.wire: 1]),
+      ]
+    ) { .done([("test.accuracy", Self.accuracy($0))]) }
+    var request = Comparison.Request()
+    request.baseline = "fine"
+    let comparison = try Comparison(folders: [labelled.folder], request)
+    #expect(comparison.text(.table).hasPrefix("point"))
+    let rows = try json(comparison)
+    #expect(rows.map { $0["differences"]?["point"]?.string } == ["coarse", "fine"])
+    #expect(rows.map { $0["isBaseline"]?.bool } == [false, true])
+    request = Comparison.Request()
+    request.columns = ["point"]
+    let pivot = try Comparison(folders: [labelled.folder], request)
+    #expect(pivot.rows.count == 2 && pivot.selectors.isEmpty, "what a label stands for is no row of its own")
+  }
+
+  @Test("runs of several machine types or engine versions are warned of; thread counts are no type")
+  func mixed() throws {
+    #expect(try !comparison().notes.contains { $0.contains("mixed") })
+    func rewrite(_ place: Int, _ change: (inout SweepSample) -> Void) throws {
+      var other = sample
+      change(&other)
+      let run = "\(folder)/\(sample.ids[place])"
+      let config = try JSON.parse(String(contentsOfFile: run + "/config.json", encoding: .utf8))
+      try other.writeResult(run, sample.ids[place], config, "done", [("test.accuracy", 0.9)], "")
+      try sample.writeSummary()
+    }
+    try rewrite(0) { $0.machine = SweepSample.machine("A", threads: 2) }
+    #expect(try !comparison().notes.contains { $0.contains("mixed") })
+    try rewrite(1) { $0.machine = SweepSample.machine("B") }
+    #expect(try comparison().notes.contains { $0.contains("warning: runs of 2 machine types are mixed") })
+    try rewrite(2) { $0.version = "0.2.0" }
+    #expect(try comparison().notes.contains { $0.contains("warning: runs of 2 engine versions are mixed") })
+  }
+
+  @Test("a sweep of which nothing has been run is said so")
+  func nothing() throws {
+    var empty = SweepSample(scratch.folder + "/empty")
+    try empty.write(axes: [("seed", [1, 2])]) { _ in .pending }
+    let error = try #require(throws: RunError.self) { try Comparison(folders: [empty.folder], Comparison.Request()) }
+    #expect(error.description.contains("none of the 2 points has been run"))
+  }
+}
