@@ -21,6 +21,7 @@ let package = Package(
       name: "CBLAS", path: "CBLAS", pkgConfig: "openblas",
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
     .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CProcess", path: "Sources/CProcess"),
     .target(name: "CKernels"),
     .target(name: "Configuration"),
     .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CKernels"]),
@@ -29,7 +30,7 @@ let package = Package(
     .target(name: "Datasets", dependencies: ["Configuration", "LinearAlgebra", "CZlib"]),
     .target(
       name: "Experiments",
-      dependencies: ["Configuration", "Datasets", "NeuralNetworks", "Crossbars"]),
+      dependencies: ["Configuration", "Datasets", "NeuralNetworks", "Crossbars", "CProcess"]),
     .executableTarget(
       name: "simengine",
       dependencies: [

@@ -16,8 +16,9 @@ struct Simengine: ParsableCommand {
       """,
     version: engineVersion,
     subcommands: [
-      RunCommand.self, ValidateCommand.self, CompareCommand.self, ListCommand.self, DescribeCommand.self,
-      DataCommand.self, SchemaCommand.self,
+      RunCommand.self, SweepCommand.self, ValidateCommand.self, CompareCommand.self, ListCommand.self,
+      DescribeCommand.self,
+      DataCommand.self, SchemaCommand.self, WorkerCommand.self,
     ])
 }
 
