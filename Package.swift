@@ -23,6 +23,7 @@ let package = Package(
       name: "CBLAS", path: "CBLAS", pkgConfig: "openblas",
       providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
     .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CProcess", path: "Sources/CProcess"),
     .target(name: "CKernels"),
     .target(name: "Configuration"),
     .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CKernels"]),
@@ -33,7 +34,7 @@ let package = Package(
     .target(
       name: "Experiments",
       dependencies: [
-        "Configuration", "Datasets", "NeuralNetworks", "Crossbars", "Compression",
+        "Configuration", "Datasets", "NeuralNetworks", "Crossbars", "Compression", "CProcess",
         .product(name: "Mustache", package: "swift-mustache"),
       ]),
     .executableTarget(

@@ -90,12 +90,15 @@ extension Configurable {
   private static func refuseUnknownKeys(
     _ members: [JSON.Member], beside key: String?, _ report: inout Report
   ) -> Suggested {
+    var suggested = Suggested()
+    // Nearly always all are known, and thousands of a sweep's points are read: the table is made only for complaints.
+    let known = Set(fields.flatMap(\.keys))
+    let unknown = members.filter { !known.contains($0.key) && $0.key != key }
+    if unknown.isEmpty { return suggested }
     let here = reference
     let entries = here.entries()
     let names = entries.map(\.name)
-    let known = Set(names)
-    var suggested = Suggested()
-    for member in members where !known.contains(member.key) && member.key != key {
+    for member in unknown {
       suggested.anyUnknown = true
       let near = nearest(to: member.key, among: names + (key.map { [$0] } ?? []))
       var hints: [String] = []

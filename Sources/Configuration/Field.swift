@@ -140,6 +140,9 @@ public struct Field<Root>: Sendable {
     example = nil
   }
 
+  /// The keys it reads.
+  var keys: [String] { names().map(\.name) }
+
   func entries(group: Int, _ defaults: Root) -> [ObjectReference.Entry] {
     let written = isRequired ? [] : encode(defaults)
     return names().map { entry in

@@ -41,6 +41,18 @@ extension JSON {
     return node
   }
 
+  /// The one way to write a path: keys and indices, whatever labels and shorthands it was given with, so that two paths
+  /// to the same place are the same text.
+  /// - Parameter position: what errors point at.
+  public func canonicalPath(_ path: String, at position: Position = .none) throws(Diagnostic) -> String {
+    try steps(to: path, at: position).map { step in
+      switch step {
+      case .key(let key): key.contains(".") || Int(key) != nil ? "\"\(key)\"" : key
+      case .index(let index): String(index)
+      }
+    }.joined(separator: ".")
+  }
+
   /// The document with the value at `path` replaced.
   ///
   /// A path is made of keys joined by dots; a key that has dots itself stands in double quotes
@@ -73,7 +85,7 @@ extension JSON {
   }
 
   /// Gives the value and all within it one place.
-  mutating func place(at position: Position) {
+  public mutating func place(at position: Position) {
     self.position = position
     switch value {
     case .array(var items):

@@ -74,8 +74,10 @@ public enum CSV {
 
   /// Writes `table` durably to `path`.
   /// - Throws: `DataError` as `DurableFile.write` does.
-  public static func write(_ table: CSVTable, to path: String, lineEnding: LineEnding = .lf) throws {
-    try DurableFile.write(encode(table, lineEnding: lineEnding), to: path)
+  public static func write(
+    _ table: CSVTable, to path: String, lineEnding: LineEnding = .lf, isLast: Bool = true
+  ) throws {
+    try DurableFile.write(encode(table, lineEnding: lineEnding), to: path, isLast: isLast)
   }
 
   /// The shortest text that reads back as exactly `value`; "nan", "inf", "-inf" where it is not finite.
@@ -83,6 +85,11 @@ public enum CSV {
 
   /// The shortest text that reads back as exactly `value`.
   public static func number(_ value: Float) -> String { value.isNaN ? "nan" : value.description }
+
+  /// One line of a table, with its line end.
+  public static func line(_ fields: [String]) -> String {
+    fields.map(quotedIfNeeded).joined(separator: ",") + "\n"
+  }
 
   private static func quotedIfNeeded(_ field: String) -> String {
     let special = field.utf8.contains { $0 == 0x22 || $0 == 0x2c || $0 == 0x0a || $0 == 0x0d }

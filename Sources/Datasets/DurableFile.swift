@@ -15,18 +15,20 @@ public enum DurableFile {
   public static let temporarySuffix = ".simengine-partial"
 
   /// Writes `bytes` to `path`, replacing what was there.
+  /// - Parameter isLast: false leaves the folder's fsync, which makes the name durable, to a later file of the folder.
+  ///   The file is whole or absent all the same.
   /// - Throws: `DataError` naming the path and the system's reason.
-  public static func write(_ bytes: [UInt8], to path: String) throws {
-    try write(to: path) { try $0.write(bytes) }
+  public static func write(_ bytes: [UInt8], to path: String, isLast: Bool = true) throws {
+    try write(to: path, isLast: isLast) { try $0.write(bytes) }
   }
 
   /// Writes `text` as UTF-8 to `path`, replacing what was there.
-  public static func write(_ text: String, to path: String) throws {
-    try write(Array(text.utf8), to: path)
+  public static func write(_ text: String, to path: String, isLast: Bool = true) throws {
+    try write(Array(text.utf8), to: path, isLast: isLast)
   }
 
   /// Streams a file: `body` writes pieces; the file appears when `body` returns, and never if it throws.
-  public static func write(to path: String, _ body: (DurableFileWriter) throws -> Void) throws {
+  public static func write(to path: String, isLast: Bool = true, _ body: (DurableFileWriter) throws -> Void) throws {
     let writer = try DurableFileWriter(path: path)
     do {
       try body(writer)
@@ -34,7 +36,7 @@ public enum DurableFile {
       writer.abandon()
       throw error
     }
-    try writer.commit()
+    try writer.commit(synchronizesFolder: isLast)
   }
 
   /// Makes the folder `path` and those above it that are missing, and makes their names durable.

@@ -85,9 +85,10 @@ public final class DurableFileWriter {
   }
 
   /// Makes the bytes durable and gives the file its name.
+  /// - Parameter synchronizesFolder: whether the name is made durable too.
   /// - Throws: `DataError`. Unless it speaks of the folder's fsync, the old file (or none) is still in place; in that
   ///   one case the new file is in place, whole, but might not outlive a power cut.
-  public func commit() throws {
+  public func commit(synchronizesFolder: Bool = true) throws {
     guard descriptor >= 0 else { throw DataError("\(path): cannot be committed twice") }
     try flush()
     guard retryingOnInterrupt({ fsync(descriptor) }) == 0 else {
@@ -100,7 +101,7 @@ public final class DurableFileWriter {
     guard retryingOnInterrupt({ rename(temporary, path) }) == 0 else {
       throw failure("cannot get its name (rename)", errno)
     }
-    try DurableFile.synchronizeFolder(folder, for: path)
+    if synchronizesFolder { try DurableFile.synchronizeFolder(folder, for: path) }
   }
 
   /// Removes the temporary file; does nothing after `commit`.

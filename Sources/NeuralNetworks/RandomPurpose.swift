@@ -17,6 +17,8 @@ public enum RandomPurpose: Int, Sendable {
   case circuitConductance = 21
   case circuitVoltage = 22
   case circuitMove = 23
+  case sweepSample = 24
+  case sweepOrder = 25
   case pruning = 30
   case imbalance = 31
 

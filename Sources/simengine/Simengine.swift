@@ -16,9 +16,8 @@ struct Simengine: ParsableCommand {
       """,
     version: engineVersion,
     subcommands: [
-      RunCommand.self, ValidateCommand.self, CompareCommand.self, ReportCommand.self, ListCommand.self,
-      DescribeCommand.self,
-      DataCommand.self, SchemaCommand.self,
+      RunCommand.self, SweepCommand.self, CompareCommand.self, ReportCommand.self, ValidateCommand.self,
+      ListCommand.self, DescribeCommand.self, DataCommand.self, SchemaCommand.self, WorkerCommand.self,
     ])
 }
 

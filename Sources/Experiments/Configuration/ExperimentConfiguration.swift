@@ -47,7 +47,9 @@ public struct ExperimentConfiguration: Configurable {
     Field("hardware", \.hardware, .optional(hardwareCodec), "Arrays of stages that need no model (circuit)."),
     Field("stages", \.stages, .list(of: .object(), count: 1...), "What is done, in order.", required: true),
     Field("figures", \.figures, .boolean, "Whether figures are drawn."),
-    Field("sweep", \.sweep, .map(of: .any), "Lists of values by path, for `simengine sweep`."),
+    Field(
+      "sweep", \.sweep, .map(of: .any),
+      "Axes by path: a list, or { \"from\", \"to\", \"count\" }; also zip, points, random, where."),
   ]
 
   public mutating func check(_ report: inout Report) {

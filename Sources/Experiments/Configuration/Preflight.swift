@@ -8,6 +8,36 @@ import NeuralNetworks
 public final class DataCache: @unchecked Sendable {
   /// By the key of `datasets`; empty for `data`.
   var sets: [String: ImageDataset] = [:]
+  private let shelf: DataShelf?
+
+  init(_ shelf: DataShelf? = nil) { self.shelf = shelf }
+
+  /// The set of that key, read if it was not yet. - Throws: `DataError` naming the file.
+  func set(_ key: String, _ data: DataConfiguration, resolve: (String) -> String) throws -> ImageDataset {
+    if let set = sets[key] { return set }
+    let name = key.isEmpty ? "data" : key
+    let set = try shelf?.set(name, data, resolve: resolve) ?? data.load(name: name, resolve: resolve)
+    sets[key] = set
+    return set
+  }
+}
+
+/// Data sets that a process keeps from one experiment to the next: the points of a sweep mostly share theirs.
+final class DataShelf {
+  private var kept: [(key: String, set: ImageDataset)] = []
+  /// A sweep over the data must not gather all of them in memory.
+  private static let capacity = 2
+
+  func set(_ name: String, _ data: DataConfiguration, resolve: (String) -> String) throws -> ImageDataset {
+    var read = data.resolved
+    // What is done to samples as they are used is no part of what is read.
+    for key in ["normalize", "augment"] { read.set(key, nil) }
+    let key = "\(name) \(resolve("")) \(read.canonical)"
+    if let found = kept.first(where: { $0.key == key }) { return found.set }
+    let set = try data.load(name: name, resolve: resolve)
+    kept = kept.suffix(Self.capacity - 1) + [(key, set)]
+    return set
+  }
 }
 
 /// What a network needs to know of its data.
@@ -111,8 +141,7 @@ private struct Preflight {
         }
       }
       if isRead {
-        loaded.cache.sets[key] =
-          try loaded.cache.sets[key] ?? data.load(name: key.isEmpty ? "data" : key, resolve: loaded.resolve)
+        _ = try loaded.cache.set(key, data, resolve: loaded.resolve)
       }
     } catch {
       // The set is called as the key that stands before the sentence.
@@ -435,33 +464,16 @@ private struct Preflight {
 
   // MARK: Sweep
 
-  /// Each value of a sweep, one at a time, must be a configuration.
+  /// Every point of a sweep must be a configuration.
   private mutating func sweep() {
-    let document = ExperimentConfiguration.expandingShorthands(in: loaded.document)
-    for (path, values) in experiment.sweep.sorted(by: { $0.key < $1.key }) {
-      let member = loaded.document["sweep"]?.member(path)
-      let key = "sweep.\"\(path)\""
-      func complain(_ message: String, _ hint: String, _ position: Position) -> Diagnostic {
-        Diagnostic(message, hint: hint, path: key, at: position)
-      }
-      guard let list = values.array, !list.isEmpty else {
-        errors.append(
-          complain(
-            "found \(values.array == nil ? "one value" : "an empty list")", "expected a list of the values to try",
-            values.position))
-        continue
-      }
-      for value in list {
-        do throws(Diagnostic) {
-          let point = try document.setting(path: path, to: value)
-          guard let error = ExperimentConfiguration.decode(point).diagnostics.errors.first else { continue }
-          let sentence = "\(error.path): \(error.message)"
-          if errors.last?.message != sentence { errors.append(complain(sentence, error.hint, value.position)) }
-        } catch {
-          errors.append(complain(error.message, error.hint, member?.keyPosition ?? value.position))
-          break
+    guard !experiment.sweep.isEmpty else { return }
+    do {
+      warnings += try SweepPlan(document: loaded.document, folder: loaded.folder).warnings.warnings.filter { found in
+        // Said of the configuration itself.
+        !loaded.warnings.warnings.contains {
+          $0.message == found.message && $0.position.offset == found.position.offset
         }
       }
-    }
+    } catch let found as Diagnostics { errors += found.errors } catch { refuse("\(error)", at: "sweep") }
   }
 }

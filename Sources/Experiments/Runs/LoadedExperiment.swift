@@ -11,7 +11,7 @@ public struct LoadedExperiment {
   /// The document as it was written, with `extends` and `--set` carried out: where things stand.
   let document: JSON
   /// What was read on the way, for the run.
-  let cache = DataCache()
+  let cache: DataCache
 
   static let footer = "Schema: Configs/schema.json · try: simengine list"
 
@@ -25,11 +25,29 @@ public struct LoadedExperiment {
   public init(
     path: String, options: [String] = [], seed: UInt64? = nil, refusesSweep: Bool = false
   ) throws {
-    let bytes = try FileBytes.read(path, limit: 64 << 20)
-    folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-    var json = try Self.document(bytes, path, options)
-    if let seed { json.set("seed", .integer(Int(clamping: seed))) }
+    var document = try Self.document(path: path, options: options, seed: seed)
+    let folder = Self.folder(of: path)
+    if !refusesSweep, document["sweep"]?.members?.isEmpty == false,
+      ExperimentConfiguration.decode(document).value == nil
+    {
+      // What is whole only with the values of its axes is told by its first point.
+      let plan = try SweepPlan(document: document, folder: folder)
+      document = try plan.document(of: plan.points[0])
+    }
+    try self.init(document: document, folder: folder, refusesSweep: refusesSweep)
+  }
+
+  /// Checks a configuration.
+  ///
+  /// - Parameters:
+  ///   - document: with `extends` and `--set` carried out.
+  ///   - folder: where relative input paths start.
+  ///   - shelf: data sets that were read before; handed from one point of a sweep to the next.
+  /// - Throws: `Diagnostics` with every error at once.
+  init(document json: JSON, folder: String, refusesSweep: Bool = false, shelf: DataShelf? = nil) throws {
     document = json
+    self.folder = folder
+    cache = DataCache(shelf)
     let decoded = ExperimentConfiguration.decode(json)
     var diagnostics = decoded.diagnostics
     diagnostics.footer = Self.footer
@@ -45,6 +63,18 @@ public struct LoadedExperiment {
     }
     if !errors.isEmpty { throw Diagnostics(errors: errors, footer: diagnostics.footer) }
     warnings = diagnostics
+  }
+
+  /// The folder of a file.
+  static func folder(of path: String) -> String { path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "." }
+
+  /// Reads a configuration, with what it extends beneath it and the command line's changes over it.
+  /// - Throws: `Diagnostics`; `DataError` when the file cannot be read.
+  static func document(path: String, options: [String], seed: UInt64?) throws -> JSON {
+    let bytes = try FileBytes.read(path, limit: 64 << 20)
+    var json = try document(bytes, path, options)
+    if let seed { json.set("seed", .integer(Int(clamping: seed))) }
+    return json
   }
 
   private static func document(_ bytes: [UInt8], _ path: String, _ options: [String]) throws -> JSON {
@@ -115,7 +145,8 @@ public struct LoadedExperiment {
 
 /// CSV tables, written whole or not at all.
 enum CSVText {
-  static func write(_ header: [String], _ rows: [[String]], to path: String) throws {
-    try CSV.write(CSVTable(header: header, rows: rows), to: path)
+  /// - Parameter isLast: as of `DurableFile.write`.
+  static func write(_ header: [String], _ rows: [[String]], to path: String, isLast: Bool = true) throws {
+    try CSV.write(CSVTable(header: header, rows: rows), to: path, isLast: isLast)
   }
 }

@@ -1,3 +1,4 @@
+import CProcess
 import Configuration
 import Glibc
 import LinearAlgebra
@@ -12,10 +13,15 @@ enum Machine {
   }
 
   static var cores: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+  /// The cores that this process may use: fewer than there are under taskset or a scheduler.
+  static var availableCores: Int {
+    let allowed = Int(cpAvailableProcessors())
+    return allowed > 0 ? min(allowed, cores) : cores
+  }
   /// Bytes of physical memory.
   static var memory: Double { Double(sysconf(Int32(_SC_PHYS_PAGES))) * Double(sysconf(Int32(_SC_PAGESIZE))) }
 
-  private static var processor: String {
+  private static let processor: String = {
     guard let file = fopen("/proc/cpuinfo", "r") else { return "unknown" }
     defer { fclose(file) }
     var line = [CChar](repeating: 0, count: 512)
@@ -25,5 +31,5 @@ enum Machine {
       return String(text[text.index(after: colon)...].drop { $0 == " " }.prefix { $0 != "\n" })
     }
     return "unknown"
-  }
+  }()
 }

@@ -95,7 +95,7 @@ public final class Progress {
   }
 }
 
-/// Whether the process was asked to stop (SIGINT, SIGTERM); looked at between steps.
+/// Whether the process was asked to stop (SIGINT, SIGTERM, SIGUSR1); looked at between steps.
 public enum InterruptionFlag {
   nonisolated(unsafe) private static let flag = UnsafeMutablePointer<sig_atomic_t>.allocate(capacity: 1)
 
@@ -105,9 +105,10 @@ public enum InterruptionFlag {
     // A parent that blocks signals (a worker thread of a GUI, of a test runner) hands its mask down.
     var mask = sigset_t()
     sigemptyset(&mask)
-    for signalNumber in [SIGINT, SIGTERM] { sigaddset(&mask, signalNumber) }
+    // SIGUSR1: schedulers send it some time before they end a job.
+    for signalNumber in [SIGINT, SIGTERM, SIGUSR1] { sigaddset(&mask, signalNumber) }
     pthread_sigmask(SIG_UNBLOCK, &mask, nil)
-    for signalNumber in [SIGINT, SIGTERM] {
+    for signalNumber in [SIGINT, SIGTERM, SIGUSR1] {
       signal(signalNumber) { number in
         InterruptionFlag.flag.pointee = 1
         signal(number, SIG_DFL)

@@ -14,10 +14,27 @@ public struct RunOptions {
   public var resume = false
   public var force = false
   public var quiet = false
+  /// What is kept beside config.json, result.json and epochs.csv.
+  public var keeps = Set(KeptFiles.allCases)
+  /// Seconds of work between checkpoints. A run that ends before the first makes no state/ folder and takes no lock of
+  /// its own: a sweep's tiny runs spend more on those than on themselves, and the sweep's lock stands for all.
+  public var checkpointInterval = 0.0
 
   public init(threads: Int? = nil) {
-    self.threads = threads ?? max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+    self.threads = threads ?? Machine.cores
   }
+}
+
+/// Files that a run leaves for people and other programs, and a sweep of thousands only on request.
+public enum KeptFiles: String, CaseIterable, Sendable {
+  /// models/*.safetensors: the weights at the end.
+  case models
+  /// figures/: SVG with their data and scripts.
+  case figures
+  /// A circuit's currents.npy, where the configuration does not name the file.
+  case currents
+  /// timings.csv, which repeats result.json's timings.
+  case timings
 }
 
 /// How a run ended.
@@ -100,6 +117,9 @@ public final class Run {
   var checkpoint = Checkpoint()
   /// The piece of work under way.
   private var unit: (number: Int, unit: Unit)?
+  private var savedAt = Progress.now()
+  /// Whether the folder has a lock and a state/ folder of this run.
+  private var isTaken = false
 
   /// - Parameter loaded: the configuration and the folder of its file.
   public init(_ loaded: LoadedExperiment, options: RunOptions) {
@@ -144,9 +164,13 @@ public final class Run {
     case .empty: isNew = true
     default: break
     }
-    if let warning = try folder.take() { progress.say("warning: \(warning)") }
-    // Another process may have finished it in the meantime.
-    if let outcome = try earlierOutcome() { return outcome }
+    if options.checkpointInterval == 0 || folder.exists("state") {
+      try take()
+      // Another process may have finished it in the meantime.
+      if let outcome = try earlierOutcome() { return outcome }
+    } else {
+      try folder.prepare()
+    }
     do {
       try begin()
     } catch {
@@ -160,6 +184,8 @@ public final class Run {
       try writeEpochs()
       let result = resultJSON(status: "diverged", message: divergence.description)
       try DurableFile.write(result.written(pretty: true) + "\n", to: folder.file("result.json"))
+      // Whether there is a checkpoint is a matter of time then, and what a run leaves must not be.
+      if options.checkpointInterval > 0 && folder.exists("state") { try folder.clearState() }
       return .diverged(
         divergence.description
           + (folder.exists("state/checkpoint.safetensors")
@@ -169,6 +195,11 @@ public final class Run {
     progress.end()
     let result = try finish()
     return .done(result, already: false)
+  }
+
+  private func take() throws {
+    if let warning = try folder.take() { progress.say("warning: \(warning)") }
+    isTaken = true
   }
 
   /// What the run that lies here ended in, if it has ended; a run is not repeated without --force.
@@ -211,7 +242,8 @@ public final class Run {
     } else if folder.exists("config.json") || folder.exists("result.json") {
       try folder.clearResults(earlierFiles())
     }
-    try DurableFile.write(resolved.written(pretty: true) + "\n", to: folder.file("config.json"))
+    try DurableFile.write(
+      resolved.written(pretty: true) + "\n", to: folder.file("config.json"), isLast: options.checkpointInterval == 0)
     try makeModels()
     if let saved { try restore(saved) }
   }
@@ -306,11 +338,15 @@ public final class Run {
 
   /// Writes the checkpoint, and epochs.csv as far as it goes.
   func save() throws {
+    // What came before counts as done only when a checkpoint says so.
+    guard Progress.now() - savedAt >= options.checkpointInterval else { return }
+    if !isTaken { try take() }
     checkpoint.run = id
     if let (number, unit) = unit { checkpoint.structures[number] = changed(by: unit)?.structure }
     checkpoint.models = models.compactMap { m in m.model.map { (m.name, $0.checkpoint + m.givenWeights) } }
     try checkpoint.write(to: folder.file("state/checkpoint.safetensors"))
     try writeEpochs()
+    savedAt = Progress.now()
   }
 
   private func restore(_ saved: Checkpoint) throws {
@@ -436,21 +472,24 @@ public final class Run {
   }
 
   private func finish() throws -> JSON {
-    if !models.isEmpty { try DurableFile.makeFolders(folder.file("models")) }
-    for m in models {
+    let keepsModels = options.keeps.contains(.models)
+    if !models.isEmpty && keepsModels { try DurableFile.makeFolders(folder.file("models")) }
+    for m in models where keepsModels {
       guard let model = m.model else { continue }
       try WeightFile.write(model, to: folder.file("models/\(m.name).safetensors"))
     }
     // A run killed between its last checkpoint and epochs.csv comes straight here.
     try writeEpochs()
-    if configuration.figures { try drawFigures() }
+    if configuration.figures && options.keeps.contains(.figures) { try drawFigures() }
     let result = resultJSON(status: "done")
-    try CSVText.write(
-      ["what", "seconds"], checkpoint.timings.map { [$0.name, "\(($0.seconds * 1000).rounded() / 1000)"] },
-      to: folder.file("timings.csv"))
+    if options.keeps.contains(.timings) {
+      try CSVText.write(
+        ["what", "seconds"], checkpoint.timings.map { [$0.name, "\(($0.seconds * 1000).rounded() / 1000)"] },
+        to: folder.file("timings.csv"))
+    }
     // Last of all: its presence says that everything else is there.
     try DurableFile.write(result.written(pretty: true) + "\n", to: folder.file("result.json"))
-    try folder.clearState()
+    if isTaken || folder.exists("state") { try folder.clearState() }
     return result
   }
 
@@ -489,7 +528,8 @@ public final class Run {
             })
       }
     }
-    try CSVText.write(["model", "stage", "epoch"] + names, rows, to: folder.file("epochs.csv"))
+    try CSVText.write(
+      ["model", "stage", "epoch"] + names, rows, to: folder.file("epochs.csv"), isLast: options.checkpointInterval == 0)
   }
 }
 

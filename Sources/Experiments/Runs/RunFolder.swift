@@ -83,6 +83,18 @@ public final class RunFolder {
     return warning
   }
 
+  /// Makes the folder without taking it; removes what killed processes left.
+  /// - Throws: `DataError` when it cannot be written to.
+  func prepare() throws {
+    if mkdir(path, 0o777) == 0 { return try DurableFile.synchronizeFolder(Self.parent(of: path), for: path) }
+    if errno != EEXIST { return try DurableFile.makeFolders(path) }
+    try DurableFile.removeStale(in: path)
+  }
+
+  private static func parent(of path: String) -> String {
+    path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+  }
+
   private var busy: Refusal {
     Refusal("\(path): another process is running this experiment; wait for it, or give --output another folder")
   }
@@ -118,9 +130,8 @@ public final class RunFolder {
 
   /// Gives up a folder in which nothing was done, so that the next run is not told of an unfinished one.
   public func leave() {
-    guard lock >= 0 else { return }
     unlink(file("config.json"))
-    try? clearState()
+    if lock >= 0 { try? clearState() }
     rmdir(path)
   }
 

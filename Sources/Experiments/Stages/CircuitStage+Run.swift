@@ -40,7 +40,9 @@ extension CircuitStage {
         effective = found
         currents = CrossbarCircuit.currents(v, through: found)
       }
-      try Npy.write(currents, to: try run.outputPath(output))
+      if run.options.keeps.contains(.currents) || output != CircuitStage().output {
+        try Npy.write(currents, to: try run.outputPath(output))
+      }
       if let effectiveMatrix, let effective { try Npy.write(effective, to: try run.outputPath(effectiveMatrix)) }
       metrics += try writeDetails(context, arrays, circuit, effective, read)
       // What the parasitics take, against every cell at its full voltage.
