@@ -7,7 +7,7 @@ BUILD = $(SWIFT) build -c release
 BINARY = .build/release/simengine
 
 PACKAGES = libopenblas-dev liblapacke-dev zlib1g-dev gnuplot-nox
-TEST_PACKAGES = dataset-fashion-mnist strace
+TEST_PACKAGES = dataset-fashion-mnist strace slurmctld slurmd slurm-client munge
 
 .PHONY: run build test install uninstall schema lint format clean dependencies test-dependencies reference
 
@@ -22,6 +22,7 @@ test: build test-dependencies
 	$(SWIFT) build -c release --build-tests -Xswiftc -enable-testing --scratch-path .build-tests
 	$(SWIFT) test -c release --skip-build -Xswiftc -enable-testing --scratch-path .build-tests
 	Tests/schema.sh $(BINARY)
+	Tests/slurm.sh $(BINARY)
 
 dependencies:
 	@./Scripts/install-packages $(PACKAGES)
