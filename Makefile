@@ -7,8 +7,8 @@ BUILD = $(SWIFT) build -c release
 BINARY = .build/release/simengine
 
 PACKAGES = libopenblas-dev liblapacke-dev zlib1g-dev gnuplot-nox
-# chromium opens the pages that `simengine report` writes.
-TEST_PACKAGES = dataset-fashion-mnist strace chromium
+# chromium opens the pages that `simengine report` writes; Slurm's run a cluster on the loopback.
+TEST_PACKAGES = dataset-fashion-mnist strace chromium slurmctld slurmd slurm-client munge
 
 .PHONY: run build test install uninstall schema lint format clean dependencies test-dependencies reference
 
@@ -23,6 +23,7 @@ test: build test-dependencies
 	$(SWIFT) build -c release --build-tests -Xswiftc -enable-testing --scratch-path .build-tests
 	$(SWIFT) test -c release --skip-build -Xswiftc -enable-testing --scratch-path .build-tests
 	Tests/schema.sh $(BINARY)
+	Tests/slurm.sh $(BINARY)
 
 dependencies:
 	@./Scripts/install-packages $(PACKAGES)

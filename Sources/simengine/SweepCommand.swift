@@ -11,7 +11,9 @@ struct SweepCommand: ParsableCommand {
       130 interrupted; --resume goes on.
       """)
 
-  @Argument(help: "A configuration with a sweep.", completion: .file(extensions: ["json"]))
+  @Argument(
+    help: "A configuration with a sweep, or the folder of a sweep that was begun.",
+    completion: .file(extensions: ["json"]))
   var config: String
   @Option(
     name: .long, parsing: .singleValue,
@@ -41,7 +43,8 @@ struct SweepCommand: ParsableCommand {
   var shard: String?
   @Option(
     name: .long, parsing: .singleValue,
-    help: ArgumentHelp("Runs these points alone: a label, a run id, a glob, or path=value.", valueName: "point"))
+    help: ArgumentHelp(
+      "Runs these points alone: a label, a run id, a glob, path=value, or @FILE of run ids.", valueName: "point"))
   var only: [String] = []
   @Option(
     name: .long, parsing: .singleValue,
@@ -57,6 +60,8 @@ struct SweepCommand: ParsableCommand {
   var commands = false
   @Flag(help: "No progress, no table.")
   var quiet = false
+  @OptionGroup(title: "Slurm")
+  var cluster: SlurmFlags
 
   func validate() throws {
     if let seed, seed < 0 { throw ValidationError("--seed: \(seed) is negative, expected a whole number from 0") }
@@ -65,6 +70,11 @@ struct SweepCommand: ParsableCommand {
     if commands && !dryRun { throw ValidationError("--commands prints what --dry-run would run: give both") }
     if collect && (dryRun || resume || extend || shard != nil || !only.isEmpty) {
       throw ValidationError("--collect runs nothing, so it stands alone")
+    }
+    if cluster.slurm && (collect || shard != nil || commands) {
+      throw ValidationError(
+        "--slurm submits all points and collects them itself; \(collect ? "--collect" : shard != nil ? "--shard" : "--commands") "
+          + "does without it")
     }
     if extend && !resume { throw ValidationError("--extend goes on with a sweep: give --resume as well") }
   }
@@ -107,16 +117,31 @@ struct SweepCommand: ParsableCommand {
     return options
   }
 
+  private func plan(_ options: inout SweepOptions) throws -> SweepPlan {
+    guard SweepPlan.lies(in: config) else {
+      return try SweepPlan(path: config, options: set, seed: seed.map { UInt64($0) })
+    }
+    if !set.isEmpty || seed != nil || output != nil || commands {
+      throw Refusal(
+        "\(config): the sweep that lies here is run as it is; --set, --seed, --output and --commands want its configuration"
+      )
+    }
+    options.output = config
+    return try SweepPlan(folder: config)
+  }
+
   func run() throws {
-    let options = try options()
+    var options = try options()
+    let slurm = try cluster.options()
     InterruptionFlag.install()
     let sweep: SweepRunner
     do {
-      let plan = try SweepPlan(path: config, options: set, seed: seed.map { UInt64($0) })
+      let plan = try plan(&options)
       if !quiet { Main.warn(plan.warnings) }
       sweep = try SweepRunner(plan, options: options)
     } catch { throw Failure(status: 2, message: "\(error)") }
     do {
+      if let slurm { return try submit(try SlurmSweep(sweep, options: slurm)) }
       if dryRun {
         print(commands ? try sweep.commands(config: config, set: set, seed: seed) : try sweep.preview())
         return
@@ -124,6 +149,7 @@ struct SweepCommand: ParsableCommand {
       let outcome = try collect ? sweep.collect() : sweep.run()
       if !quiet { print("\(outcome.description)\nResults: \(outcome.folder)") }
       if outcome.isInterrupted {
+        if let sentence = SlurmTask.requeueWhenOutOfTime() { Main.complain(sentence) }
         throw Failure(
           status: 130, message: "\ninterrupted; what was done is kept in \(outcome.folder). Go on with: --resume")
       }
@@ -143,6 +169,30 @@ struct SweepCommand: ParsableCommand {
     } catch let wrong as Diagnostics {
       throw Failure(status: 2, message: "\(wrong)")
     } catch { throw Failure(status: 1, message: "\(error). What was done is kept; go on with: --resume") }
+  }
+
+  private func submit(_ sweep: SlurmSweep) throws {
+    if dryRun { return print(try sweep.preview()) }
+    let outcome: SlurmOutcome
+    do { outcome = try sweep.run() } catch is Interruption {
+      throw Failure(status: 130, message: "\ninterrupted; what was submitted goes on. Follow it with: --slurm --resume")
+    }
+    if !quiet { print("\(outcome.sweep.description)\nResults: \(outcome.sweep.folder)") }
+    if outcome.sweep.isInterrupted {
+      throw Failure(status: 130, message: "\nthe jobs go on without this process. \(outcome.note ?? "")")
+    }
+    if cluster.detach {
+      if !quiet, let note = outcome.note { print(note) }
+      return
+    }
+    if let note = outcome.note {
+      throw Failure(status: 1, message: "\(note). --slurm --resume submits what is missing")
+    }
+    if outcome.sweep.failed > 0 {
+      throw Failure(
+        status: 1,
+        message: "\(outcome.sweep.failed) failed: see message in summary.csv; --slurm --resume submits them again")
+    }
   }
 }
 

@@ -52,7 +52,7 @@ public final class Progress {
     let rate = Double(done - doneAtStart) / max(elapsed, 1e-9)
     let left = rate > 0 ? Double(total - done) / rate : 0
     let share = total > 0 ? min(1, Double(done) / Double(total)) : 0
-    let figures = "\(brief(rate)) \(unit)/s, \(duration(left)) left\(note().isEmpty ? "" : ", \(note())")"
+    let figures = "\(brief(rate)) \(unit)/s, \(Self.duration(left)) left\(note().isEmpty ? "" : ", \(note())")"
     if isTerminal {
       let width = 24
       let full = Int(share * Double(width))
@@ -78,12 +78,13 @@ public final class Progress {
 
   private func percent(_ share: Double) -> String { "\(Int(share * 100))%" }
 
-  private func duration(_ seconds: Double) -> String {
-    guard seconds.isFinite, seconds < 1e7 else { return "?" }
+  /// `59 s`, `14 min 30 s`, `3 h 5 min`, `2 d 4 h`.
+  static func duration(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds < 1e12 else { return "?" }
     let s = Int(seconds.rounded(.up))
     if s < 60 { return "\(s) s" }
     if s < 3600 { return "\(s / 60) min \(s % 60) s" }
-    return "\(s / 3600) h \(s / 60 % 60) min"
+    return s < 86400 ? "\(s / 3600) h \(s / 60 % 60) min" : "\(s / 86400) d \(s / 3600 % 24) h"
   }
 
   private func brief(_ x: Double) -> String {
@@ -99,9 +100,11 @@ public final class Progress {
 public enum InterruptionFlag {
   nonisolated(unsafe) private static let flag = UnsafeMutablePointer<sig_atomic_t>.allocate(capacity: 1)
 
-  /// Catches the signals from now on. A second Ctrl-C ends the process at once.
-  public static func install() {
+  /// Catches the signals from now on.
+  /// - Parameter endsAtSecond: whether a second one, such as another Ctrl-C, ends the process at once.
+  public static func install(endsAtSecond: Bool = true) {
     flag.initialize(to: 0)
+    self.endsAtSecond = endsAtSecond
     // A parent that blocks signals (a worker thread of a GUI, of a test runner) hands its mask down.
     var mask = sigset_t()
     sigemptyset(&mask)
@@ -110,15 +113,18 @@ public enum InterruptionFlag {
     pthread_sigmask(SIG_UNBLOCK, &mask, nil)
     for signalNumber in [SIGINT, SIGTERM, SIGUSR1] {
       signal(signalNumber) { number in
-        InterruptionFlag.flag.pointee = 1
-        signal(number, SIG_DFL)
+        if InterruptionFlag.flag.pointee == 0 { InterruptionFlag.flag.pointee = sig_atomic_t(number) }
+        if InterruptionFlag.endsAtSecond { signal(number, SIG_DFL) }
       }
     }
     installed = true
   }
   nonisolated(unsafe) private static var installed = false
+  nonisolated(unsafe) private static var endsAtSecond = true
 
   public static var isSet: Bool { installed && flag.pointee != 0 }
+  /// The first signal that came; 0 when none did.
+  public static var signalNumber: Int32 { installed ? Int32(flag.pointee) : 0 }
 
   /// - Throws: `Interruption` when the process was asked to stop.
   static func check() throws { if isSet { throw Interruption() } }

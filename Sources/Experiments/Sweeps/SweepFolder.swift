@@ -120,15 +120,17 @@ final class SweepFolder {
   // MARK: Runs
 
   /// The state of each point, from its folder.
-  func states() -> [SweepPointState] {
+  /// - Parameter asked: only these points are looked at; the others count as missing.
+  func states(of asked: [Int]? = nil) -> [SweepPointState] {
     var states = [SweepPointState](repeating: .missing, count: plan.points.count)
     // Nothing here: no need to ask for every run's.
     guard access(path, F_OK) == 0 else { return states }
     let seconds = SweepSummary.seconds(in: path)
+    let asked = asked ?? Array(states.indices)
     let chunk = 32
     states.withUnsafeMutableBufferPointer { states in
-      ThreadPool(threads: Machine.availableCores).parallelFor((states.count + chunk - 1) / chunk) { part, _ in
-        for k in part * chunk..<min(states.count, (part + 1) * chunk) {
+      ThreadPool(threads: Machine.availableCores).parallelFor((asked.count + chunk - 1) / chunk) { part, _ in
+        for k in asked[part * chunk..<min(asked.count, (part + 1) * chunk)] {
           states[k] = SweepPointState(folder: run(k), id: plan.points[k].id)
           if case .ended(var result) = states[k], let known = seconds[plan.points[k].id] {
             result.seconds = known

@@ -32,6 +32,17 @@ public struct SweepOptions {
 
   public init() {}
 
+  /// What a task of a cluster is told of them: all but what says which points, where, and how many at a time.
+  var passedOn: [String] {
+    var words = keeps.map(\.rawValue).sorted().flatMap { ["--keep", $0] }
+    if let timeLimit { words += ["--time-limit", inWords(timeLimit)] }
+    if let memoryLimit { words += ["--memory-limit", "\(memoryLimit)"] }
+    for (flag, isGiven) in [
+      ("--oversubscribe", oversubscribes), ("--isolated", isIsolated), ("--fail-fast", failsFast),
+    ] where isGiven { words.append(flag) }
+    return words
+  }
+
   /// Runs at a time and threads of each.
   /// - Parameter points: how many there are to run.
   /// - Throws: `Refusal` when together they are more than the cores there are.
@@ -79,11 +90,17 @@ public struct SweepOptions {
 /// Which points `--only` picks.
 struct SweepSelection {
   private var names: [String] = []
+  /// Run ids from files.
+  private var listed: Set<String> = []
   private var conditions: [(path: String, values: [JSON])] = []
 
   /// - Throws: `Refusal` for something that fits no point.
   init(_ only: [String], plan: SweepPlan) throws {
     for text in only {
+      if text.hasPrefix("@") {
+        listed.formUnion(try SweepList.read(String(text.dropFirst()), plan: plan))
+        continue
+      }
       guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
         names.append(text)
         guard plan.points.contains(where: { Self.fits($0, text) }) else {
@@ -125,7 +142,7 @@ struct SweepSelection {
 
   /// Names are alternatives, and so are values of one path; different paths must all fit.
   func contains(_ point: SweepPoint) -> Bool {
-    (names.isEmpty || names.contains { Self.fits(point, $0) })
+    ((names.isEmpty && listed.isEmpty) || listed.contains(point.id) || names.contains { Self.fits(point, $0) })
       && conditions.allSatisfy { Self.has(point, $0.path, $0.values) }
   }
 

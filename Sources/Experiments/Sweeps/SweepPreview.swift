@@ -27,7 +27,7 @@ extension SweepRunner {
       let wall = seconds * Double(waiting.count) / Double(jobs)
       let coreHours = seconds * Double(waiting.count) * Double(threads) / 3600
       lines.append(
-        "Time: about \(duration(wall)), \(coreHours < 0.05 ? "less than 0.1" : decimals(coreHours, 1)) core-hours (\(basis))."
+        "Time: about \(Progress.duration(wall)), \(coreHours < 0.05 ? "less than 0.1" : decimals(coreHours, 1)) core-hours (\(basis))."
       )
     } else {
       lines.append("Time: not known (\(basis)).")
@@ -52,17 +52,8 @@ extension SweepRunner {
       return
         (["simengine", "run", config, "--set", "sweep={}"] + words + values
         + ["--output", folder.run(point), "--resume", "--threads", "\(options.threads ?? 1)"])
-        .map(Self.quoted).joined(separator: " ")
+        .map(shellQuoted).joined(separator: " ")
     }.joined(separator: "\n")
-  }
-
-  private static func quoted(_ word: String) -> String {
-    let isPlain = word.utf8.allSatisfy { byte in
-      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-        || "-_./=,:+@".utf8.contains(byte)
-    }
-    return isPlain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
   }
 
   private func counts(waiting: Int) -> String {
@@ -118,7 +109,7 @@ extension SweepRunner {
   private static let calibrationLimit = 60.0
 
   /// Seconds and bytes of one run, its files, and where that is known from.
-  private func estimate(
+  func estimate(
     _ states: [SweepPointState], _ waiting: [Int], threads: Int
   ) throws -> (seconds: Double?, bytes: Int?, files: Int, basis: String) {
     var times: [Double] = []
@@ -168,13 +159,6 @@ extension SweepRunner {
     }
     let (bytes, files) = Self.size(trial.run(point))
     return (seconds, bytes, files, "trial of \(name): \(seconds < 1 ? decimals(seconds, 3) : decimals(seconds, 1)) s")
-  }
-
-  private func duration(_ seconds: Double) -> String {
-    let s = Int(min(1e12, seconds.rounded(.up)))
-    if s < 60 { return "\(s) s" }
-    if s < 3600 { return "\(s / 60) min \(s % 60) s" }
-    return s < 86400 ? "\(s / 3600) h \(s / 60 % 60) min" : "\(s / 86400) d \(s / 3600 % 24) h"
   }
 
   /// Bytes and files below a folder.

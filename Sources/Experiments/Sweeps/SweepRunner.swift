@@ -28,7 +28,7 @@ public final class SweepRunner {
   let plan: SweepPlan
   let options: SweepOptions
   let folder: SweepFolder
-  private let progress: Progress
+  let progress: Progress
   private let selection: SweepSelection
   /// Points of this call, in order.
   let chosen: [Int]
@@ -40,15 +40,14 @@ public final class SweepRunner {
     folder = SweepFolder(options.output ?? "Results/\(plan.name)", plan: plan)
     progress = Progress(quiet: options.quiet)
     selection = try SweepSelection(options.only, plan: plan)
-    let (selection, shard) = (selection, options.shard)
-    chosen = plan.points.indices.filter {
-      selection.contains(plan.points[$0]) && shard?.contains($0) ?? true
-    }
+    let selected = plan.points.indices.filter { [selection] in selection.contains(plan.points[$0]) }
+    chosen = selected.indices.filter { options.shard?.contains($0) ?? true }.map { selected[$0] }
   }
 
   /// What lies in the folder, for those who ask before anything runs.
   func surveyed() throws -> (earlier: SweepFolder.Earlier, states: [SweepPointState]) {
-    (try folder.earlier(), folder.states())
+    // Of thousands of tasks on a cluster each would read the results of all.
+    (try folder.earlier(), folder.states(of: options.shard == nil ? nil : chosen))
   }
 
   /// Rebuilds summary.csv and timings.csv from the runs' folders, and runs nothing.
@@ -82,7 +81,8 @@ public final class SweepRunner {
     let lock = try SweepLock(folder: folder.path, shard: options.shard)
     defer { lock.release() }
     if let warning = lock.warning { progress.say("warning: \(warning)") }
-    try DurableFile.removeStale(in: folder.path)
+    // What is unfinished may be another shard's, or its who collects them, and in the making.
+    if options.shard == nil { try DurableFile.removeStale(in: folder.path) }
     // Somebody else may have worked here in the meantime.
     (earlier, states) = try surveyed()
     try requireAllowed(earlier, states)
@@ -129,7 +129,7 @@ public final class SweepRunner {
     return outcome(states, among: chosen)
   }
 
-  private func requireAllowed(_ earlier: SweepFolder.Earlier, _ states: [SweepPointState]) throws {
+  func requireAllowed(_ earlier: SweepFolder.Earlier, _ states: [SweepPointState]) throws {
     if case .smaller = earlier, !options.extends {
       throw Refusal(
         "\(folder.path): holds a sweep of fewer points, all of which are among these \(grouped(plan.points.count)); "
@@ -149,7 +149,7 @@ public final class SweepRunner {
   }
 
   /// Says which results are not usable.
-  private func complain(_ states: [SweepPointState]) {
+  func complain(_ states: [SweepPointState]) {
     let sentences = states.compactMap { if case .corrupt(let sentence) = $0 { sentence } else { nil } }
     for sentence in sentences.prefix(5) { progress.say("warning: \(sentence); the point counts as not done") }
     if sentences.count > 5 { progress.say("warning: … and \(sentences.count - 5) more") }
@@ -161,13 +161,13 @@ public final class SweepRunner {
     return false
   }
 
-  private static func results(_ states: [SweepPointState]) -> [Int: SweepResult] {
+  static func results(_ states: [SweepPointState]) -> [Int: SweepResult] {
     var results: [Int: SweepResult] = [:]
     for (point, state) in states.enumerated() { if case .ended(let result) = state { results[point] = result } }
     return results
   }
 
-  private func outcome(_ states: [SweepPointState], among points: [Int]) -> SweepOutcome {
+  func outcome(_ states: [SweepPointState], among points: [Int]) -> SweepOutcome {
     var outcome = SweepOutcome()
     outcome.folder = folder.path
     outcome.points = points.count

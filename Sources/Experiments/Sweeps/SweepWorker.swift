@@ -16,7 +16,8 @@ public enum SweepWorker {
     // It may have ended before that.
     guard getppid() == parent else { return }
     // Ctrl-C in a terminal reaches the workers too; the parent passes it on as SIGTERM, once.
-    InterruptionFlag.install()
+    // A scheduler signals all of a job's processes, and then the parent does so as well.
+    InterruptionFlag.install(endsAtSecond: false)
     signal(SIGINT, SIG_IGN)
     let shelf = DataShelf()
     var options = options
