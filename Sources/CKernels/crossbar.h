@@ -1,23 +1,5 @@
 // Passes over the cells of crossbar arrays: included by body.h, once per instruction set.
 
-// Rows become columns.
-ATTRIBUTES INLINE void NAME(transpose)(NAME(Vector) *r) {
-  NAME(Vector) s[8], t[8];
-  UNROLL for (int i = 0; i < 8; i += 2) {
-    s[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-    s[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-  }
-  UNROLL for (int i = 0; i < 8; i += 4)
-    UNROLL for (int h = 0; h < 2; h++) {
-      t[i + 2 * h] = __builtin_shufflevector(s[i + h], s[i + h + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-      t[i + 2 * h + 1] = __builtin_shufflevector(s[i + h], s[i + h + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-  UNROLL for (int i = 0; i < 4; i++) {
-    r[i] = __builtin_shufflevector(t[i], t[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    r[i + 4] = __builtin_shufflevector(t[i], t[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-  }
-}
-
 // The closed form of a tile by line sums:
 //
 //   w (+)= gain · g / (1 + A + B),   g = (x + floor)·factor, in units of G_max − G_min
@@ -188,6 +170,70 @@ ATTRIBUTES static double NAME(pulseCounts)(size_t n, const float *source, float 
     memcpy(k + i, c, m * sizeof *c);
   }
   return total;
+}
+
+// Stochastic pulse trains of lines: bit t%32 of out[t/32 · ld + i] says whether slot t of line i has a pulse, which it has
+// with probability min(1, |v[i]| · factor), to 24 bits.
+//
+// Each slot's uniform number is compared with the probability digit by digit, all slots of a word side by side; digits are
+// drawn while some slot of thirty-two lines is undecided. Digit r of word w of line i: word i%32 of group
+// ((first + i)/32 · words + w) · 24 + r. `first` must be a multiple of 32; out is written up to a multiple of 32 lines.
+ATTRIBUTES static void NAME(pulseTrains)(size_t n, const float *v, float factor, int slots, CKStream s, size_t first,
+                                         uint32_t *out, size_t ld) {
+  const int words = (slots + 31) / 32;
+  for (size_t i = 0; i < n; i += 32) {
+    const size_t m = n - i < 32 ? n - i : 32;
+    uint32_t p[32] = {0};
+    for (size_t j = 0; j < m; j++) {
+      const float t = __builtin_fabsf(v[i + j] * factor);
+      p[j] = (uint32_t)(int32_t)((t < 1.f ? t : 1.f) * 0x1p24f + 0.5f);
+    }
+    for (int w = 0; w < words; w++) {
+      const uint32_t all = slots - 32 * w >= 32 ? 0xFFFFFFFFu : (1u << (slots - 32 * w)) - 1;
+      uint32_t group = (uint32_t)(((first + i) / 32 * (size_t)words + (size_t)w) * 24), *to = out + (size_t)w * ld + i;
+      uint32_t open[32], left[32], u[32], some = 0;
+      for (int j = 0; j < 32; j++) {
+        to[j] = p[j] >> 24 ? all : 0;
+        open[j] = p[j] >> 24 ? 0 : all;
+        left[j] = p[j] << 8;
+        some |= left[j] ? open[j] : 0;
+      }
+      for (; some; group++) {
+        NAME(philoxGroup)(s, group, u);
+        some = 0;
+        for (int j = 0; j < 32; j++) {
+          const uint32_t digit = (uint32_t)((int32_t)left[j] >> 31);
+          to[j] |= open[j] & digit & ~u[j];
+          open[j] &= ~(digit ^ u[j]);
+          left[j] <<= 1;
+          // Where no digit is left the number drawn is not below the probability.
+          some |= left[j] ? open[j] : 0;
+        }
+      }
+    }
+  }
+}
+
+// The coincidences of one line's train with those of n lines that cross it: `at` gets the lines that have some, `k` how
+// many, with the sign of sign · x. Returns how many lines. at and k have room for n + 32.
+ATTRIBUTES static size_t NAME(coincidences)(size_t n, const uint32_t *trains, size_t ld, const uint32_t *own,
+                                            size_t ownLd, int words, const float *x, float sign, uint32_t *at, float *k) {
+  size_t have = 0;
+  for (size_t i = 0; i < n; i += 32) {
+    uint32_t some = 0;
+    for (int w = 0; w < words; w++)
+      if (own[(size_t)w * ownLd]) some |= NAME(common)(trains + (size_t)w * ld + i, own[(size_t)w * ownLd]);
+    if (n - i < 32) some &= (1u << (n - i)) - 1;
+    for (; some; some &= some - 1) {
+      const size_t line = i + (size_t)__builtin_ctz(some);
+      int count = 0;
+      for (int w = 0; w < words; w++)
+        count += __builtin_popcount(trains[(size_t)w * ld + line] & own[(size_t)w * ownLd]);
+      at[have] = (uint32_t)line;
+      k[have++] = x[line] * sign < 0 ? -(float)count : (float)count;
+    }
+  }
+  return have;
 }
 
 // Stream t of converted inputs: the bits first … first + bits − 1 of |q|·levels, with the sign of q, in units of the full

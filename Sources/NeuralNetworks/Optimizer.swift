@@ -28,6 +28,9 @@ public final class Optimizer {
   /// The model's vectors and arrays with their offsets in the flat gradient, in the order of its layers.
   private let vectors: [Parameter]
   private let arrays: [(array: any WeightArray, offset: Int)]
+  /// Biases that arrays hold: the arrays with the places of their parts in the flat gradient.
+  private let biased: [(array: any BiasedArray, offset: Int)]
+  private let holders: [Weights]
 
   /// - Throws: `ModelError` when momentum is asked of arrays that update themselves: they have no place to keep it.
   public init(_ kind: OptimizerKind, weightDecay: Float = 0, decaysVectors: Bool = true, model: Model) throws {
@@ -42,6 +45,14 @@ public final class Optimizer {
       return weights.arrays.map { array in
         defer { offset += array.outputs * array.inputs }
         return (array, offset)
+      }
+    }
+    holders = model.weights.map(\.weights).filter(\.holdsBias)
+    biased = holders.flatMap { weights in
+      var offset = weights.bias?.offset ?? 0
+      return weights.arrays.compactMap { array -> (array: any BiasedArray, offset: Int)? in
+        defer { offset += array.outputs }
+        return (array as? any BiasedArray).map { ($0, offset) }
       }
     }
     let inArray = model.weights.first { $0.weights.arrays.contains { $0.updatesInArray } }
@@ -78,10 +89,18 @@ public final class Optimizer {
     for i in 0..<vectors.count {
       let p = vectors[i]
       let g = gradient + p.offset
+      if p.isInArray {
+        // An array that updates itself wants the gradient, another one the change.
+        if !(p.holder!.arrays[0].updatesInArray) {
+          change(p.values, g, p.offset, p.count, rate, decaysVectors || p.decays ? weightDecay : 0)
+        }
+        continue
+      }
       change(p.values, g, p.offset, p.count, rate, decaysVectors || p.decays ? weightDecay : 0)
       let w = p.values
       for j in 0..<p.count { w[j] += g[j] }
     }
+    for i in 0..<biased.count { biased[i].array.setBias(change: gradient + biased[i].offset) }
     for i in 0..<arrays.count {
       let (array, offset) = arrays[i]
       let count = array.outputs * array.inputs
@@ -99,6 +118,7 @@ public final class Optimizer {
         array.apply(delta: g, step: step, pool: pool)
       }
     }
+    for i in 0..<holders.count { holders[i].readBias() }
   }
 
   // The large case in blocks on all threads; fields instead of captures, so that nothing is allocated.

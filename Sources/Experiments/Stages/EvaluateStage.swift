@@ -80,7 +80,10 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
       func pass(age: Double?) throws {
         let (loss, scores) = try evaluator.run(step: nil, progress: run.progress)
         let hasLoss = !loss.isNaN || target.networks.count == 1
-        findings.append(Finding(chip: chip, age: age, metrics: scores.metrics + (hasLoss ? [("loss", loss)] : [])))
+        var metrics = scores.metrics + (hasLoss ? [("loss", loss)] : [])
+        let unreached = target.networks.compactMap(\.unreachedWrites)
+        if !unreached.isEmpty { metrics.append(("unreachedWrites", Double(unreached.reduce(0, +)))) }
+        findings.append(Finding(chip: chip, age: age, metrics: metrics))
         classes = scores.classes
         confusion = confusion.isEmpty ? scores.confusion : zip(confusion, scores.confusion).map { $0 + $1 }
       }
