@@ -198,3 +198,41 @@ AVX512 static void lineSumsAVX512(const CKTile *t, const float *x, const float *
     }
   }
 }
+
+AVX512 INLINE uint32_t commonAVX512(const uint32_t *words, uint32_t own) {
+  const __m512i bits = _mm512_set1_epi32((int)own);
+  return (uint32_t)_mm512_test_epi32_mask(_mm512_loadu_si512(words), bits) |
+         (uint32_t)_mm512_test_epi32_mask(_mm512_loadu_si512(words + 16), bits) << 16;
+}
+
+AVX512 INLINE void multiplyHighLowAVX512(__m512i a, __m512i m, __m512i *high, __m512i *low) {
+  const __m512i even = _mm512_mul_epu32(a, m), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), m);
+  *low = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
+  *high = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
+}
+
+// Two groups of a stream: sixteen blocks side by side.
+AVX512 INLINE void philoxPairAVX512(CKStream s, uint32_t group, uint32_t *o) {
+  const __m512i places = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  __m512i c0 = _mm512_add_epi32(_mm512_set1_epi32((int)(8 * group)), places);
+  __m512i c1 = _mm512_set1_epi32((int)s.indexLow), c2 = _mm512_set1_epi32((int)s.indexHigh),
+          c3 = _mm512_set1_epi32((int)s.purpose);
+  const __m512i m0 = _mm512_set1_epi32((int)0xD2511F53u), m1 = _mm512_set1_epi32((int)0xCD9E8D57u);
+  uint32_t k0 = s.seedLow, k1 = s.seedHigh;
+  for (int round = 0; round < 10; round++) {
+    __m512i h0, l0, h1, l1;
+    multiplyHighLowAVX512(c0, m0, &h0, &l0);
+    multiplyHighLowAVX512(c2, m1, &h1, &l1);
+    c0 = _mm512_xor_si512(_mm512_xor_si512(h1, c1), _mm512_set1_epi32((int)k0));
+    c2 = _mm512_xor_si512(_mm512_xor_si512(h0, c3), _mm512_set1_epi32((int)k1));
+    c1 = l1;
+    c3 = l0;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  const __m512i lanes[4] = {c0, c1, c2, c3};
+  for (int l = 0; l < 4; l++) {
+    _mm256_storeu_si256((__m256i *)(o + 8 * l), _mm512_castsi512_si256(lanes[l]));
+    _mm256_storeu_si256((__m256i *)(o + 32 + 8 * l), _mm512_extracti64x4_epi64(lanes[l], 1));
+  }
+}

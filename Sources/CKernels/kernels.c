@@ -108,6 +108,12 @@ INLINE uint32_t commonPortable(const uint32_t *words, uint32_t own) {
   return result;
 }
 
+// Two groups of a stream.
+INLINE void philoxPairPortable(CKStream s, uint32_t group, uint32_t *o) {
+  philoxGroupPortable(s, group, o);
+  philoxGroupPortable(s, group + 1, o + 32);
+}
+
 // Each lane held within ±most; what is not a number stays so.
 INLINE Eight clampPortable(Eight t, float most) {
   for (int l = 0; l < 8; l++) {
@@ -130,6 +136,7 @@ INLINE Eight clampPortable(Eight t, float most) {
 #define WIDE(x) NAME(x)
 #define ATTRIBUTES
 #include "body.h"
+#include "trains.h"
 #include "table.h"
 #undef NAME
 #undef ATTRIBUTES
@@ -188,6 +195,11 @@ AVX2 INLINE uint32_t commonAVX2(const uint32_t *words, uint32_t own) {
   return result;
 }
 
+AVX2 INLINE void philoxPairAVX2(CKStream s, uint32_t group, uint32_t *o) {
+  philoxGroupAVX2(s, group, o);
+  philoxGroupAVX2(s, group + 1, o + 32);
+}
+
 // The second operand is the result where one is not a number.
 AVX2 INLINE Eight clampAVX2(Eight t, float most) {
   return (Eight)_mm256_max_ps(_mm256_set1_ps(-most), _mm256_min_ps(_mm256_set1_ps(most), (__m256)t));
@@ -197,13 +209,17 @@ AVX2 INLINE Eight clampAVX2(Eight t, float most) {
 #define ATTRIBUTES AVX2
 #pragma STDC FP_CONTRACT ON
 #include "body.h"
+#include "trains.h"
 #include "table.h"
 
 // What is not AVX-512's own is AVX2's.
 #define AVX512 __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")))
 #undef WIDE
 #define WIDE(x) x##AVX512
+#undef ATTRIBUTES
+#define ATTRIBUTES AVX512
 #include "avx512.h"
+#include "trains.h"
 #include "table.h"
 
 const CKernels *ckAVX2(void) {

@@ -43,7 +43,7 @@ struct CrossbarArrayVectorTests {
       for draw in 0..<draws {
         var trains = [UInt32](repeating: 9, count: 128 * words)
         let stream = RandomStream(seed: 3, purpose: 5, index: UInt64(draw)).c
-        table.pulseTrains(n, p, 1, Int32(slots), stream, 64, &trains, 128)
+        table.pulseTrains(n, p, Int32(slots), stream, 64, &trains, 128)
         for i in 0..<n { for w in 0..<words { counts[i] += Double(trains[w * 128 + i].nonzeroBitCount) } }
         for w in 0..<words { together += Double((trains[w * 128 + 20] & trains[w * 128 + 21]).nonzeroBitCount) }
         #expect(slots % 32 == 0 || trains[(words - 1) * 128 + 5] >> UInt32(slots % 32) == 0, "beyond the last slot")
@@ -63,7 +63,9 @@ struct CrossbarArrayVectorTests {
     var found: [[UInt32]] = []
     for (_, table) in CrossbarKernelTests.bodies {
       var trains = [UInt32](repeating: 0, count: 128 * 2)
-      table.pulseTrains(100, x, 0.3, 40, CrossbarKernelTests.stream, 0, &trains, 128)
+      var p = [Float](repeating: 9, count: 112)
+      #expect(table.pulseLines(100, x, 12, Crossbar.gaussians(12, seed: 2), 0.02, &p) == 1)
+      table.pulseTrains(112, p, 40, CrossbarKernelTests.stream, 0, &trains, 128)
       var at = [UInt32](repeating: 0, count: 160)
       var k = [Float](repeating: 0, count: 160)
       let own: [UInt32] = [0x0F0F_00FF, 0x55]
@@ -75,6 +77,23 @@ struct CrossbarArrayVectorTests {
       }
     }
     for f in found.dropFirst() { #expect(f == found[0]) }
+  }
+
+  @Test(
+    "probabilities of word and bit lines multiply to the pulses wanted, the largest alike; a vector of zeros has none")
+  func lines() {
+    let (x, dy) = (Crossbar.gaussians(33, seed: 1), Crossbar.gaussians(7, seed: 2))
+    for (name, table) in CrossbarKernelTests.bodies {
+      var p = [Float](repeating: 9, count: 40)
+      #expect(table.pulseLines(33, x, 7, dy, 0.01, &p) == 1)
+      for i in 0..<33 { for o in 0..<7 { #expect(abs(p[i] * p[33 + o] - 0.01 * abs(x[i] * dy[o])) < 1e-7, "\(name)") } }
+      #expect(abs(p[..<33].max()! - p[33...].max()!) < 1e-6)
+      #expect(table.pulseLines(33, x, 7, [Float](repeating: 0, count: 7), 0.01, &p) == 1 && p.allSatisfy { $0 == 0 })
+      for bad in [Float.nan, .infinity] {
+        #expect(table.pulseLines(33, x, 7, [1, 0, bad, 0, 0, 0, 0], 0.01, &p) == 0 && p.allSatisfy { $0 == 0 })
+        #expect(table.pulseLines(33, [Float](repeating: 0, count: 33), 7, [1, 0, bad, 0, 0, 0, 0], 0.01, &p) == 0)
+      }
+    }
   }
 
   @Test("on average a vector moves the weights by its outer product, each device by whole pulses")

@@ -84,8 +84,9 @@ typedef struct {
   void (*effectiveWeights)(size_t n, float scale, float floor, float offset, const float *xPlus, const float *xMinus,
                            const float *dPlus, const float *dMinus, float *w);
   double (*pulseCounts)(size_t n, const float *source, float factor, CKStream s, size_t first, int slots, float *k);
-  void (*pulseTrains)(size_t n, const float *v, float factor, int slots, CKStream s, size_t first, uint32_t *out,
-                      size_t ld);
+  // Trains of lines (trains.h).
+  int (*pulseLines)(size_t nx, const float *x, size_t ny, const float *dy, float perSlot, float *p);
+  void (*pulseTrains)(size_t n, const float *v, int slots, CKStream s, size_t first, uint32_t *out, size_t ld);
   size_t (*coincidences)(size_t n, const uint32_t *trains, size_t ld, const uint32_t *own, size_t ownLd, int words,
                          const float *x, float sign, uint32_t *at, float *k);
   void (*applyPulsesAt)(size_t m, const CKStepLaw *law, const CKDevices *d, CKStream s, size_t first, uint32_t *at,

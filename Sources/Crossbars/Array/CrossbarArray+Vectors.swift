@@ -11,14 +11,13 @@ struct VectorPairs {
   var rows = 0
   var first = 0
   /// Stochastic trains of all lines, vector by vector: those of the word lines, then those of the bit lines; nil where
-  /// pulses are rounded. A line has `words` words, `inputLines` (`outputLines`) apart.
+  /// pulses are rounded. A line has `words` words, `lines` apart.
   var trains: UnsafeMutablePointer<UInt32>?
   var words = 0
-  var inputLines = 0
-  var outputLines = 0
+  var lines = 0
 
-  /// Words of one vector's trains, and one that is not 0 where the vector holds what is not a number.
-  var trainWords: Int { words * (inputLines + outputLines) + 1 }
+  /// Words of one vector's trains, and one that is 0 where the vector holds what is not a number.
+  var trainWords: Int { words * lines + 1 }
 }
 
 /// Updates by one vector after another.
@@ -42,8 +41,8 @@ extension CrossbarArray {
     let context = Unmanaged.passUnretained(self).toOpaque()
     if slots > 0 {
       reserveTrains(rows: rows)
-      pool.run(count: rows, context: context) { context, item, _ in
-        Unmanaged<CrossbarArray>.fromOpaque(context).takeUnretainedValue().drawTrains(vector: item)
+      pool.run(count: rows, context: context) { context, item, worker in
+        Unmanaged<CrossbarArray>.fromOpaque(context).takeUnretainedValue().drawTrains(vector: item, worker)
       }
     }
     pool.run(count: outputs, context: context) { context, item, worker in
@@ -95,41 +94,22 @@ extension CrossbarArray {
   /// Memory for the trains of so many vectors, and for a worker's coincidences.
   private func reserveTrains(rows: Int) {
     updateVectors.words = (Int(slots) + 31) / 32
-    updateVectors.inputLines = Self.padded(inputs)
-    updateVectors.outputLines = Self.padded(outputs)
+    updateVectors.lines = Self.padded(inputs + outputs)
     let wanted = rows * updateVectors.trainWords
     if (trainMemory?.count ?? 0) < wanted { trainMemory = Storage(count: wanted) }
     updateVectors.trains = UnsafeMutableRawPointer(trainMemory!.base).assumingMemoryBound(to: UInt32.self)
   }
 
-  private func drawTrains(vector r: Int) {
+  private func drawTrains(vector r: Int, _ worker: Int) {
     let v = updateVectors
-    let (x, dy) = (v.x + r * v.ldx, v.dy + r * v.lddy)
-    let (most, mostOut) = (Self.magnitude(x, inputs), Self.magnitude(dy, outputs))
+    let probabilities = workerScratch[worker].base
     let perSlot = abs(updateRate) * pulsesPerWeight / Float(slots)
-    // A vector of zeros moves nothing; one that is not a number must reach the devices (`updateByTrains`).
-    let isFinite = (most * mostOut).isFinite
-    let isUsable = most > 0 && mostOut > 0 && isFinite
-    let root = (perSlot * most * mostOut).squareRoot()
-    let stream = stream(.vectorUpdate, index: index(ofVector: r), plane: nil).c
     let own = v.trains! + r * v.trainWords
-    own[v.trainWords - 1] = isFinite ? 0 : 1
-    kernels.pulseTrains(inputs, x, isUsable ? root / most : 0, slots, stream, 0, own, v.inputLines)
-    kernels.pulseTrains(
-      outputs, dy, isUsable ? root / mostOut : 0, slots, stream, v.inputLines, own + v.words * v.inputLines,
-      v.outputLines)
-  }
-
-  /// The largest magnitude; not finite where some element is not.
-  private static func magnitude(_ x: UnsafePointer<Float>, _ n: Int) -> Float {
-    var most: Float = 0
-    var sum: Float = 0
-    for i in 0..<n {
-      most = max(most, abs(x[i]))
-      // 0 but for infinities and what is not a number.
-      sum += x[i] * 0
-    }
-    return most + sum
+    let isFinite = kernels.pulseLines(inputs, v.x + r * v.ldx, outputs, v.dy + r * v.lddy, perSlot, probabilities)
+    // What is not a number must reach the devices (`updateByTrains`).
+    own[v.trainWords - 1] = UInt32(isFinite)
+    let stream = stream(.vectorUpdate, index: index(ofVector: r), plane: nil).c
+    kernels.pulseTrains(inputs + outputs, probabilities, slots, stream, 0, own, v.lines)
   }
 
   /// One output's devices take all vectors in order, a pulse for each coincidence.
@@ -137,9 +117,9 @@ extension CrossbarArray {
     let v = updateVectors
     // Places and counts of the devices that get pulses.
     let places = UnsafeMutableRawPointer(workerScratch[worker].base).assumingMemoryBound(to: UInt32.self)
-    let counts = workerScratch[worker].base + v.inputLines + 32
+    let counts = workerScratch[worker].base + Self.padded(inputs) + 32
     let at = output * inputs
-    let position = output * v.inputLines
+    let position = output * Self.padded(inputs)
     let planes = slices[0].planes
     var given = 0.0
     for r in 0..<v.rows {
@@ -147,13 +127,13 @@ extension CrossbarArray {
       if dy == 0 { continue }
       let x = v.x + r * v.ldx
       let trains = v.trains! + r * v.trainWords
-      let own = trains + v.words * v.inputLines + output
-      if trains[v.trainWords - 1] != 0 {
+      let own = trains + inputs + output
+      if trains[v.trainWords - 1] == 0 {
         given += roundedPulses(output: output, vector: r, worker)
         continue
       }
       let some = kernels.coincidences(
-        inputs, trains, v.inputLines, own, v.outputLines, Int32(v.words), x, dy * -updateRate, places, counts)
+        inputs, trains, v.lines, own, v.lines, Int32(v.words), x, dy * -updateRate, places, counts)
       if some == 0 { continue }
       for i in 0..<some { given += Double(abs(counts[i])) }
       let index = index(ofVector: r)

@@ -142,7 +142,7 @@ public final class CrossbarArray: AgeingArray, VerifiedArray {
     let padded = (min(parameters.rows, inputs) + 15) / 16 * 16
     let paddedLines = (min(parameters.columns, outputs) + 15) / 16 * 16
     let lines = parameters.method.usesLineSums ? (2 * paddedLines + 3) * padded + paddedLines : 0
-    let wanted = max(lines, Self.updateBlock, 2 * ((inputs + 31) / 32 * 32 + 32)) + 64
+    let wanted = max(lines, Self.updateBlock, 2 * ((inputs + 31) / 32 * 32 + 32), inputs + outputs) + 64
     while workerScratch.count < threads { workerScratch.append(Storage(count: wanted)) }
   }
 
