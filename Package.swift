@@ -10,6 +10,7 @@ let package = Package(
     .library(name: "LinearAlgebra", targets: ["LinearAlgebra"]),
     .library(name: "NeuralNetworks", targets: ["NeuralNetworks"]),
     .library(name: "Crossbars", targets: ["Crossbars"]),
+    .library(name: "Compression", targets: ["Compression"]),
     .library(name: "Datasets", targets: ["Datasets"]),
     .library(name: "Experiments", targets: ["Experiments"]),
   ],
@@ -26,10 +27,11 @@ let package = Package(
     .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CKernels"]),
     .target(name: "NeuralNetworks", dependencies: ["LinearAlgebra", "CKernels"]),
     .target(name: "Crossbars", dependencies: ["NeuralNetworks", "LinearAlgebra", "CKernels", "CBLAS"]),
+    .target(name: "Compression", dependencies: ["NeuralNetworks", "LinearAlgebra"]),
     .target(name: "Datasets", dependencies: ["Configuration", "LinearAlgebra", "CZlib"]),
     .target(
       name: "Experiments",
-      dependencies: ["Configuration", "Datasets", "NeuralNetworks", "Crossbars"]),
+      dependencies: ["Configuration", "Datasets", "NeuralNetworks", "Crossbars", "Compression"]),
     .executableTarget(
       name: "simengine",
       dependencies: [
@@ -48,6 +50,7 @@ let package = Package(
       name: "CrossbarsTests",
       dependencies: ["Crossbars", "NeuralNetworks", "Configuration", "LinearAlgebra", "CBLAS", "CKernels"],
       resources: [.copy("Fixtures")]),
+    .testTarget(name: "CompressionTests", dependencies: ["Compression", "NeuralNetworks", "LinearAlgebra"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets"], resources: [.copy("Fixtures")]),
     .testTarget(name: "ExperimentsTests", dependencies: ["Experiments", "Configuration", "Datasets"]),
   ]

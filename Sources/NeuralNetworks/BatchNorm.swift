@@ -8,7 +8,7 @@ import LinearAlgebra
 ///
 /// Backward: dβ = Σ dy, dγ = Σ dy·x̂, dx = γ/√(σ²+ε) · (dy − (dβ + x̂·dγ)/n).
 public final class BatchNorm: Layer {
-  public let channels: Int
+  public private(set) var channels: Int
   public let epsilon: Float
   public let momentum: Float
   private let scale: Parameter
@@ -40,6 +40,11 @@ public final class BatchNorm: Layer {
     }
     shape = inputs[0]
     return shape
+  }
+
+  public func select(outputs: [Int], inputs: [[Int]]) throws {
+    for p in [scale, shift, runningMean, runningVariance] { p.select(outputs) }
+    channels = outputs.count
   }
 
   public func memory(inputs: [Shape], output: Shape) -> LayerMemory {

@@ -13,13 +13,13 @@ import LinearAlgebra
 /// same sums are had faster: by Winograd's algorithm (`Winograd.swift`) for 3×3 kernels over many channels, or by
 /// products that read the image in place (`DirectConvolution.swift`) where outputs are few.
 public final class Conv2D: Layer {
-  public let outputs: Int
+  public private(set) var outputs: Int
   public let kernelSize: (height: Int, width: Int)
   public let stride: Int
   public let padding: Int
   public let dilation: Int
-  public let groups: Int
-  let channels: Int
+  public private(set) var groups: Int
+  private(set) var channels: Int
   let weight: Weights
   let bias: Parameter?
 
@@ -433,4 +433,23 @@ public final class Conv2D: Layer {
   }
 
   public func multiplyAccumulates(inputs: [Shape], output: Shape) -> Int { output.pixels * weight.count }
+
+  // MARK: Channels
+
+  /// Each group reads one channel: an output goes with its input.
+  public var isDepthwise: Bool { groups > 1 && groups == channels }
+
+  public func channels(keeping inputs: [[Int]]) -> [Int]? {
+    guard isDepthwise else { return nil }
+    let each = outputs / groups
+    return inputs[0].flatMap { $0 * each..<($0 + 1) * each }
+  }
+
+  public func select(outputs: [Int], inputs: [[Int]]) throws {
+    try weight.select(outputs: outputs, inputs: inputs[0])
+    bias?.select(outputs)
+    self.outputs = outputs.count
+    channels = inputs[0].count
+    groups = weight.arrays.count
+  }
 }

@@ -95,8 +95,14 @@ public final class DigitalArray: WeightArray {
     storage = Storage(count: keptOutputs.count * keptInputs.count)
     outputs = keptOutputs.count
     inputs = keptInputs.count
-    for (r, o) in keptOutputs.enumerated() {
-      for (c, i) in keptInputs.enumerated() { storage.base[r * inputs + c] = old.base[o * oldInputs + i] }
+    let columns = runs(keptInputs)
+    var to = storage.base
+    for o in keptOutputs {
+      let from = old.base + o * oldInputs
+      for run in columns {
+        to.update(from: from + run.lowerBound, count: run.count)
+        to += run.count
+      }
     }
     activity = before
   }

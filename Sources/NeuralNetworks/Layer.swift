@@ -133,6 +133,14 @@ public protocol Layer: AnyObject {
 
   /// Multiply–accumulates for one sample, forward.
   func multiplyAccumulates(inputs: [Shape], output: Shape) -> Int
+
+  /// Which of its output channels are left when only the given channels of each input are; nil when it makes channels
+  /// of its own (a convolution, a linear layer), which stay or go by choice. All in its present numbering, rising.
+  func channels(keeping inputs: [[Int]]) -> [Int]?
+  /// Keeps the given channels of its outputs, `channels(keeping: inputs)` where that is not nil, and of each input. The
+  /// model is wired anew afterwards.
+  /// - Throws: `ModelError` when it cannot lose them.
+  func select(outputs: [Int], inputs: [[Int]]) throws
 }
 
 /// The sums of all pieces of a batch, for a layer's `reduceForward` and `reduceBackward`.
@@ -175,4 +183,8 @@ extension Layer {
     scratch: UnsafeMutablePointer<Float>, pool: ThreadPool
   ) {}
   public func multiplyAccumulates(inputs: [Shape], output: Shape) -> Int { 0 }
+  public func channels(keeping inputs: [[Int]]) -> [Int]? { weights.isEmpty ? inputs[0] : nil }
+  public func select(outputs: [Int], inputs: [[Int]]) throws {
+    guard weights.isEmpty, parameters.isEmpty else { throw ModelError("a layer of kind \(kind) cannot lose channels") }
+  }
 }

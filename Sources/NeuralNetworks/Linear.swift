@@ -7,7 +7,7 @@ import LinearAlgebra
 /// Backward: dx = dy · W, dW = dyᵀ · x, db = Σ_batch dy. dW is one product over the whole batch, cut into blocks of
 /// outputs: by pieces of sixteen samples it would be all memory traffic.
 public final class Linear: Layer {
-  public let outputs: Int
+  public private(set) var outputs: Int
   private let weight: Weights
   private let bias: Parameter?
 
@@ -75,6 +75,12 @@ public final class Linear: Layer {
     array.outerProducts(
       input, weight.inputs, outputGradient, outputs, rows: batch, first: 0, rate: rate, step: step, pool: pool)
     array.finishOuterProducts(pool: pool)
+  }
+
+  public func select(outputs: [Int], inputs: [[Int]]) throws {
+    try weight.select(outputs: outputs, inputs: inputs[0])
+    bias?.select(outputs)
+    self.outputs = outputs.count
   }
 
   public func multiplyAccumulates(inputs: [Shape], output: Shape) -> Int { weight.count }

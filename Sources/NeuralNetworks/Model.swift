@@ -30,6 +30,8 @@ public final class Model {
   public private(set) var nodes: [Node]
   /// Goes up whenever shapes or arrays change, so that a workspace knows that its plan is out of date.
   public private(set) var version = 0
+  /// Which channels it still has of those it was built with.
+  public internal(set) var structure = ModelStructure()
 
   /// Updates made and samples learnt from since the model was made, over all its training; they key random numbers and
   /// tell arrays when a refresh is due.

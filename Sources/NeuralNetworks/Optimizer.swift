@@ -19,18 +19,18 @@ public final class Optimizer {
   /// Whether biases and batch-norm vectors decay too (PyTorch's default).
   public let decaysVectors: Bool
   public let model: Model
-  private var first: Storage?
-  private var second: Storage?
+  private(set) var first: Storage?
+  private(set) var second: Storage?
   private var weightCopy: Storage
   /// Updates made so far; Adam's bias correction depends on it.
   public private(set) var updates = 0
-  private let modelVersion: Int
+  private var modelVersion: Int
   /// The model's vectors and arrays with their offsets in the flat gradient, in the order of its layers.
-  private let vectors: [Parameter]
-  private let arrays: [(array: any WeightArray, offset: Int)]
+  private var vectors: [Parameter]
+  private var arrays: [(array: any WeightArray, offset: Int)]
   /// Biases that arrays hold: the arrays with the places of their parts in the flat gradient.
-  private let biased: [(array: any BiasedArray, offset: Int)]
-  private let holders: [Weights]
+  private var biased: [(array: any BiasedArray, offset: Int)]
+  private var holders: [Weights]
 
   /// - Throws: `ModelError` when momentum is asked of arrays that update themselves: they have no place to keep it.
   public init(_ kind: OptimizerKind, weightDecay: Float = 0, decaysVectors: Bool = true, model: Model) throws {
@@ -40,21 +40,8 @@ public final class Optimizer {
     self.model = model
     modelVersion = model.version
     vectors = model.nodes.flatMap(\.layer.parameters)
-    arrays = model.weights.flatMap { _, weights in
-      var offset = weights.offset
-      return weights.arrays.map { array in
-        defer { offset += array.outputs * array.inputs }
-        return (array, offset)
-      }
-    }
-    holders = model.weights.map(\.weights).filter(\.holdsBias)
-    biased = holders.flatMap { weights in
-      var offset = weights.bias?.offset ?? 0
-      return weights.arrays.compactMap { array -> (array: any BiasedArray, offset: Int)? in
-        defer { offset += array.outputs }
-        return (array as? any BiasedArray).map { ($0, offset) }
-      }
-    }
+    arrays = Self.arrays(of: model)
+    (holders, biased) = Self.biases(of: model)
     let inArray = model.weights.first { $0.weights.arrays.contains { $0.updatesInArray } }
     if let inArray {
       var reason: String?
@@ -75,6 +62,37 @@ public final class Optimizer {
       second = Storage(count: model.gradientCount)
     }
     weightCopy = Storage(count: model.weights.map(\.weights.count).max() ?? 0)
+  }
+
+  private static func arrays(of model: Model) -> [(array: any WeightArray, offset: Int)] {
+    model.weights.flatMap { _, weights in
+      var offset = weights.offset
+      return weights.arrays.map { array in
+        defer { offset += array.outputs * array.inputs }
+        return (array, offset)
+      }
+    }
+  }
+
+  private static func biases(of model: Model) -> ([Weights], [(array: any BiasedArray, offset: Int)]) {
+    let holders = model.weights.map(\.weights).filter(\.holdsBias)
+    let biased = holders.flatMap { weights in
+      var offset = weights.bias?.offset ?? 0
+      return weights.arrays.compactMap { array -> (array: any BiasedArray, offset: Int)? in
+        defer { offset += array.outputs }
+        return (array as? any BiasedArray).map { ($0, offset) }
+      }
+    }
+    return (holders, biased)
+  }
+
+  /// Goes on with the model as it is now, with state of the length of its gradient.
+  func adopt(first: Storage?, second: Storage?) {
+    (self.first, self.second) = (first, second)
+    modelVersion = model.version
+    vectors = model.nodes.flatMap(\.layer.parameters)
+    arrays = Self.arrays(of: model)
+    (holders, biased) = Self.biases(of: model)
   }
 
   private static let block = 1 << 15

@@ -23,6 +23,13 @@ public final class Parameter {
   public var count: Int { storage.count }
   public var values: UnsafeMutablePointer<Float> { storage.base }
 
+  /// Keeps the given values, in their order.
+  func select(_ kept: [Int]) {
+    let old = storage
+    storage = Storage(count: kept.count)
+    for (i, k) in kept.enumerated() { storage.base[i] = old.base[k] }
+  }
+
   public var tensor: Tensor {
     get { Tensor(shape: [count], values: Array(UnsafeBufferPointer(start: storage.base, count: count))) }
     set {
@@ -103,6 +110,56 @@ public final class Weights {
       }
     }
     readBias()
+  }
+
+  /// Where an output stands: its group, and its place there.
+  func place(ofOutput o: Int) -> (group: Int, row: Int) {
+    let rows = outputs / arrays.count
+    return (o / rows, o % rows)
+  }
+
+  /// The columns of a group's array that belong to channels of its patch, in the order of the patch; of a linear
+  /// layer, to inputs.
+  func columns(ofChannels kept: [Int]) -> [Int] {
+    isConvolution ? (0..<patch.pixels).flatMap { pixel in kept.map { pixel * patch.channels + $0 } } : kept
+  }
+
+  /// What each group keeps of a selection, groups that keep nothing left out.
+  ///
+  /// - Parameters:
+  ///   - outputs: rising numbers of outputs.
+  ///   - inputs: rising numbers of channels (of a linear layer: of inputs) over all groups.
+  /// - Throws: `ModelError` when groups would differ in size, or an input loses some of its pixels.
+  func parts(outputs: [Int], inputs: [Int]) throws -> [(group: Int, rows: [Int], columns: [Int])] {
+    let size = isConvolution ? patch.channels : self.inputs
+    var rows = [[Int]](repeating: [], count: arrays.count)
+    var channels = rows
+    for o in outputs {
+      let (group, row) = place(ofOutput: o)
+      rows[group].append(row)
+    }
+    for i in inputs { channels[i / size].append(i % size) }
+    let left = arrays.indices.filter { !rows[$0].isEmpty || !channels[$0].isEmpty }
+    guard let first = left.first, !rows[first].isEmpty, !channels[first].isEmpty else {
+      throw ModelError("a selection must keep at least one output and one input")
+    }
+    guard left.allSatisfy({ rows[$0].count == rows[first].count && channels[$0].count == channels[first].count }) else {
+      throw ModelError("the \(arrays.count) groups of a convolution must keep equally many outputs and inputs")
+    }
+    let flattened = patch.pixels
+    guard isConvolution || flattened == 1 || channels[0].count % flattened == 0 else {
+      throw ModelError("a linear layer over \(patch) must keep whole channels")
+    }
+    return left.map { ($0, rows[$0], columns(ofChannels: channels[$0])) }
+  }
+
+  /// Keeps the given outputs and channels (of a linear layer: inputs), rising; devices that stay keep their state.
+  /// - Throws: as `parts`; what the arrays throw.
+  func select(outputs: [Int], inputs: [Int]) throws {
+    let kept = try parts(outputs: outputs, inputs: inputs)
+    for part in kept { try arrays[part.group].select(outputs: part.rows, inputs: part.columns) }
+    arrays = kept.map { arrays[$0.group] }
+    patch = Shape(height: patch.height, width: patch.width, channels: kept[0].columns.count / patch.pixels)
   }
 
   /// Moves the weights onto other hardware. `owner` numbers the first array, `layer` is the name of theirs.

@@ -17,6 +17,7 @@ public enum RandomPurpose: Int, Sendable {
   case circuitConductance = 21
   case circuitVoltage = 22
   case circuitMove = 23
+  case pruning = 30
 
   /// The stream of this purpose for one owner (a layer, an array) and index (a sample number, a step, an epoch).
   public func stream(seed: UInt64, owner: Int = 0, index: UInt64 = 0) -> RandomStream {

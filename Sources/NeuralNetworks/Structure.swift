@@ -4,12 +4,16 @@ import LinearAlgebra
 ///
 /// Where the memory cannot be shared (the model's input, or a node that others read too) the values are copied.
 public final class Flatten: Layer {
-  private var count = 1
+  private var input = Shape(features: 1)
+  private var count: Int { input.count }
   public init() {}
   public var kind: String { "flatten" }
   public func outputShape(_ inputs: [Shape]) throws -> Shape {
-    count = inputs[0].count
+    input = inputs[0]
     return Shape(features: count)
+  }
+  public func channels(keeping inputs: [[Int]]) -> [Int]? {
+    (0..<input.pixels).flatMap { pixel in inputs[0].map { pixel * input.channels + $0 } }
   }
   public var isView: Bool { true }
   public func forward(_ p: Piece) { p.output.update(from: p.input(), count: p.samples * count) }
@@ -17,22 +21,89 @@ public final class Flatten: Layer {
 }
 
 /// y = Σ inputs, all of one shape: the end of a residual block. Backward: every input's gradient is dy.
+///
+/// Where channels of some inputs were pruned and those of others were not, each input is added into the channels of the
+/// sum that are its own; the sum has every channel that an input has.
 public final class Add: Layer {
   private var shape = Shape(features: 1)
   private var terms = 2
+  /// The channel of the sum that each channel of each input is added to; nil: all inputs have all channels.
+  private var places: [[Int]]?
+  private var channels = 0
   public init() {}
   public var kind: String { "add" }
 
   public func outputShape(_ inputs: [Shape]) throws -> Shape {
-    guard inputs.allSatisfy({ $0 == inputs[0] }) else {
+    let fits =
+      places.map { places in
+        zip(inputs, places).allSatisfy { $0.channels == $1.count && $0.pixels == inputs[0].pixels }
+      } ?? inputs.allSatisfy { $0 == inputs[0] }
+    guard fits else {
       throw ModelError("branches of shapes \(inputs.map(\.description).joined(separator: ", ")) cannot be added")
     }
-    shape = inputs[0]
+    shape =
+      places == nil ? inputs[0] : Shape(height: inputs[0].height, width: inputs[0].width, channels: channels)
     terms = inputs.count
     return shape
   }
 
+  public func channels(keeping inputs: [[Int]]) -> [Int]? {
+    var kept = [Bool](repeating: false, count: shape.channels)
+    for (t, list) in inputs.enumerated() { for c in list { kept[places?[t][c] ?? c] = true } }
+    return kept.indices.filter { kept[$0] }
+  }
+
+  public func select(outputs: [Int], inputs: [[Int]]) throws {
+    let place = Dictionary(uniqueKeysWithValues: outputs.enumerated().map { ($1, $0) })
+    let moved = inputs.enumerated().map { t, list in list.compactMap { place[places?[t][$0] ?? $0] } }
+    channels = outputs.count
+    places = moved.allSatisfy { $0.count == outputs.count } ? nil : moved
+  }
+
+  /// Each input into its channels of the sum; the first that has them all is copied.
+  private func scatter(_ p: Piece, _ places: [[Int]]) {
+    let c = shape.channels
+    let pixels = p.samples * shape.pixels
+    let y = p.output!
+    let whole = places.firstIndex { $0.count == c }
+    if let whole {
+      y.update(from: p.input(whole), count: pixels * c)
+    } else {
+      y.update(repeating: 0, count: pixels * c)
+    }
+    for t in 0..<terms where t != whole {
+      let own = places[t].count
+      var x = p.input(t)
+      var to = y
+      places[t].withUnsafeBufferPointer { place in
+        for _ in 0..<pixels {
+          for i in 0..<own { to[place[i]] += x[i] }
+          x += own
+          to += c
+        }
+      }
+    }
+  }
+
+  private func gather(_ p: Piece, _ places: [[Int]]) {
+    let c = shape.channels
+    let pixels = p.samples * shape.pixels
+    for t in 0..<terms {
+      guard var dx = p.inputGradient(t) else { continue }
+      let own = places[t].count
+      var dy = UnsafePointer(p.outputGradient!)
+      places[t].withUnsafeBufferPointer { place in
+        for _ in 0..<pixels {
+          for i in 0..<own { dx[i] = dy[place[i]] }
+          dx += own
+          dy += c
+        }
+      }
+    }
+  }
+
   public func forward(_ p: Piece) {
+    if let places { return scatter(p, places) }
     let n = p.samples * shape.count
     let y = p.output!
     let a = p.input(0)
@@ -47,6 +118,7 @@ public final class Add: Layer {
   }
 
   public func backward(_ p: Piece) {
+    if let places { return gather(p, places) }
     let n = p.samples * shape.count
     for t in 0..<terms { p.inputGradient(t)?.update(from: p.outputGradient, count: n) }
   }
@@ -65,6 +137,16 @@ public final class Concatenate: Layer {
     }
     shapes = inputs
     return Shape(height: first.height, width: first.width, channels: inputs.reduce(0) { $0 + $1.channels })
+  }
+
+  public func channels(keeping inputs: [[Int]]) -> [Int]? {
+    var offset = 0
+    var kept: [Int] = []
+    for (shape, list) in zip(shapes, inputs) {
+      kept += list.map { offset + $0 }
+      offset += shape.channels
+    }
+    return kept
   }
 
   public func forward(_ p: Piece) { move(p, forward: true) }

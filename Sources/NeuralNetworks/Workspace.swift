@@ -97,10 +97,25 @@ public final class Workspace {
   private var wantsInputGradient = false
   private var wantsParameterGradient = true
 
+  /// Plans anew for a model that changed since, in the memory of a workspace that is no longer used: fresh memory costs
+  /// as much as several steps of a large network until all its pages are there.
+  public convenience init(replacing old: Workspace) {
+    self.init(old.model, batch: old.capacity, pool: old.pool, gradients: old.keepsGradients, memory: old.memory)
+    task = old.task
+    seed = old.seed
+    observers = old.observers
+  }
+
   /// - Parameters:
   ///   - batch: the largest batch that will be run.
   ///   - gradients: whether backward passes will be asked for.
-  public init(_ model: Model, batch: Int, pool: ThreadPool, gradients: Bool) {
+  public convenience init(_ model: Model, batch: Int, pool: ThreadPool, gradients: Bool) {
+    self.init(model, batch: batch, pool: pool, gradients: gradients, memory: [])
+  }
+
+  /// - Parameter spare: memory that is free, in the order in which a workspace asks for it. What it holds does not matter:
+  ///   everything but what layers derive from their weights is written before it is read.
+  private init(_ model: Model, batch: Int, pool: ThreadPool, gradients: Bool, memory spare: [Storage]) {
     self.model = model
     capacity = batch
     self.pool = pool
@@ -112,11 +127,18 @@ public final class Workspace {
     gradientPointers = .allocate(capacity: pointersPerWorker * pool.threads)
     pieceLosses = .allocate(capacity: maxPieces)
     let slack = 64
-    let inputStorage = Storage(count: batch * model.inputShape.count + slack)
-    let inputGradientStorage = Storage(count: gradients ? batch * model.inputShape.count + slack : 1)
+    var held: [Storage] = []
+    /// A model that shrank asks for less at each turn than it did before.
+    func storage(_ n: Int) -> Storage {
+      let free = held.count < spare.count ? spare[held.count] : nil
+      let s = free.flatMap { $0.count >= n + slack ? $0 : nil } ?? Storage(count: n + slack)
+      held.append(s)
+      return s
+    }
+    let inputStorage = storage(batch * model.inputShape.count)
+    let inputGradientStorage = storage(gradients ? batch * model.inputShape.count : 1)
     input = inputStorage.base
     inputGradient = inputGradientStorage.base
-    memory = [inputStorage, inputGradientStorage]
     output = inputStorage.base
 
     let nodes = model.nodes
@@ -126,11 +148,7 @@ public final class Workspace {
     var consumers = [Int](repeating: 0, count: nodes.count)
     for node in nodes { for i in node.inputs where i >= 0 { consumers[i] += 1 } }
 
-    func floats(_ n: Int) -> UnsafeMutablePointer<Float> {
-      let s = Storage(count: n + slack)
-      memory.append(s)
-      return s.base
-    }
+    func floats(_ n: Int) -> UnsafeMutablePointer<Float> { storage(n).base }
     var scratchFloats = 0
     var largest = model.inputShape.count
     for node in nodes {
@@ -158,6 +176,8 @@ public final class Workspace {
       plan.savedBytesPerPiece = Self.pieceSize * m.savedBytes
       plan.savedBytes = bytes(maxPieces * plan.savedBytesPerPiece + slack).assumingMemoryBound(to: UInt8.self)
       plan.shared = floats(m.sharedFloats)
+      // Zeroed once: panels keep zeros where there are no columns.
+      if !spare.isEmpty { plan.shared.update(repeating: 0, count: m.sharedFloats + slack) }
       plan.pieceSumCount = m.pieceSums
       plan.pieceSums = bytes((maxPieces * m.pieceSums + 1) * 8).assumingMemoryBound(to: Double.self)
       plan.batchSums = bytes((m.batchSums + 1) * 8).assumingMemoryBound(to: Double.self)
@@ -190,6 +210,7 @@ public final class Workspace {
       }
       gradient = laneGradients[0]
     }
+    memory = held
     planSegments()
   }
 

@@ -107,8 +107,10 @@ final class CrashLaboratory: Sendable {
   /// The configuration.
   var config: String { folder + "/tiny.json" }
 
-  /// - Parameter onDisk: where fsync costs something; otherwise in memory, if there is such a place.
-  init(onDisk: Bool = false) throws {
+  /// - Parameters:
+  ///   - text: another experiment over the same data.
+  ///   - onDisk: where fsync costs something; otherwise in memory, if there is such a place.
+  init(_ text: String? = nil, onDisk: Bool = false) throws {
     let place = !onDisk && access("/dev/shm", W_OK) == 0 ? "/dev/shm" : NSTemporaryDirectory()
     var template = Array((place.hasSuffix("/") ? place + "simengine-XXXXXX" : place + "/simengine-XXXXXX").utf8CString)
     let made = try #require(mkdtemp(&template))
@@ -116,7 +118,7 @@ final class CrashLaboratory: Sendable {
     for (part, count) in [("train", 96), ("test", 48)] {
       try Self.writeImages(folder + "/\(part)", count: count, shape: [8, 8, 1], classes: 4)
     }
-    try DurableFile.write(Self.tiny, to: config)
+    try DurableFile.write(text ?? Self.tiny, to: config)
   }
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }

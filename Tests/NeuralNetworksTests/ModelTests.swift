@@ -27,6 +27,10 @@ struct ArchitectureSize: CustomTestStringConvertible, Sendable {
       name: "vgg8", options: ArchitectureOptions(width: 2), label: "twice as wide", parameters: 12_976_266,
       multiplyAccumulates: 615_917_568),
     ArchitectureSize(name: "vgg16", parameters: 14_724_042, multiplyAccumulates: 313_201_664),
+    ArchitectureSize(
+      name: "vgg16", options: ArchitectureOptions(head: [512]), label: "head 512", parameters: 14_986_698,
+      multiplyAccumulates: 313_463_808),
+    ArchitectureSize(name: "vgg-mini", parameters: 82_554, multiplyAccumulates: 9_889_792),
     ArchitectureSize(name: "resnet18", parameters: 11_173_962, multiplyAccumulates: 555_422_720),
     ArchitectureSize(name: "resnet20", parameters: 272_474, multiplyAccumulates: 40_813_184),
     ArchitectureSize(name: "resnet32", parameters: 466_906, multiplyAccumulates: 69_124_736),
@@ -73,7 +77,7 @@ private func sentence(_ body: () throws -> Void) -> String? {
   func names() {
     #expect(
       Architecture.all.map(\.name)
-        == ["lenet5", "mlp", "vgg8", "vgg16", "resnet18", "resnet20", "resnet32", "resnet56", "resnet110"])
+        == ["lenet5", "mlp", "vgg8", "vgg16", "vgg-mini", "resnet18", "resnet20", "resnet32", "resnet56", "resnet110"])
     #expect(Set(ArchitectureSize.all.map(\.name)) == Set(Architecture.all.map(\.name)))
     #expect(Architecture.named("lenet") == nil)
   }

@@ -19,6 +19,9 @@ import NeuralNetworks
       crossbar-inference PYTHON [ROUNDS [SECONDS]]
                                            inference with wires beside CrossSim's (peers/crossbar_crosssim.py), whose
                                            checkout the environment variable CROSSSIM names
+      pruning [NET [ROUNDS [THREADS [BATCH]]]]
+                                           training and inference of a network at every pruned share, and what the
+                                           pruning events take
       circuit PYTHON [ROUNDS]              circuits beside SciPy's SuperLU (peers/circuit_superlu.py; `-` for PYTHON leaves
                                            it out) and ngspice
       circuit-errors                       errors of approximate effective matrices, as tables
@@ -71,6 +74,11 @@ import NeuralNetworks
     case "crossbar-inference" where words.count > 1:
       try CrossbarInference(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5)), time: number(3, 2))
         .run()
+    case "pruning" where words.count < 2 || Architecture.named(words[1]) != nil:
+      try PruningBenchmark(
+        words.count > 1 ? words[1] : "vgg16", rounds: Int(number(2, 4)), threads: Int(number(3, 2)),
+        batch: Int(number(4, 64))
+      ).run()
     case "circuit" where words.count > 1:
       try CircuitComparison(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5))).run()
     case "circuit-errors":

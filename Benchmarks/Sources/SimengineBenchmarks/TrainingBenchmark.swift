@@ -4,7 +4,7 @@ import NeuralNetworks
 
 /// A training loop on random data whose steps can be timed: forward, cross-entropy, backward, SGD; 16 batches in turn.
 final class TrainingBenchmark {
-  let trainer: Trainer
+  private(set) var trainer: Trainer
   let batch: Int
   private let labels: [[Int32]]
   private let inputs: [[Float]]
@@ -51,6 +51,13 @@ final class TrainingBenchmark {
       trainer.workspace.targets = Targets(labels: $0.baseAddress!)
       _ = try trainer.step(samples: batch, rate: 0.01)
     }
+  }
+
+  /// Changes the model between two steps; the workspace is planned anew.
+  func change(_ body: (Model, Optimizer) throws -> Void) rethrows {
+    let old = trainer.workspace
+    try body(old.model, trainer.optimizer)
+    trainer = Trainer(workspace: Workspace(replacing: old), optimizer: trainer.optimizer)
   }
 
   /// So many steps, one after another.

@@ -105,32 +105,11 @@ public struct DigitalConfiguration: HardwareConfiguration {
     ),
   ]
 
+  /// Nothing stands between the weights and the memory they are in.
+  var hasPlainWeights: Bool { weightNoise == 0 && weightClip == nil }
+
   public func hardware(seed: UInt64, resolve: (String) -> String) -> any Hardware {
-    weightNoise == 0 && weightClip == nil
+    hasPlainWeights
       ? DigitalHardware() : NoisyDigitalHardware(noise: weightNoise, clip: weightClip, seed: seed)
   }
-}
-
-/// Whether a name fits a pattern in which `*` stands for any run of characters.
-func globMatches(_ pattern: String, _ name: String) -> Bool {
-  let (p, n) = (Array(pattern.utf8), Array(name.utf8))
-  var (i, j) = (0, 0)
-  var star: (pattern: Int, name: Int)?
-  while j < n.count {
-    if i < p.count, p[i] == UInt8(ascii: "*") {
-      star = (i, j)
-      i += 1
-    } else if i < p.count, p[i] == n[j] {
-      i += 1
-      j += 1
-    } else if let s = star {
-      i = s.pattern + 1
-      j = s.name + 1
-      star = (s.pattern, s.name + 1)
-    } else {
-      return false
-    }
-  }
-  while i < p.count, p[i] == UInt8(ascii: "*") { i += 1 }
-  return i == p.count
 }

@@ -199,6 +199,11 @@ private struct Preflight {
         return
       }
       if let file = model.initialWeights { checkWeights(file, name, at: "\(at).initialWeights") }
+      if let file = model.structure, let network = networks[name] {
+        do { try WeightFile.shrink(network, to: loaded.resolve(file)) } catch {
+          refuse("\(error)", at: "\(at).structure")
+        }
+      }
     } else {
       let members = model.ensemble.compactMap { networks[$0] }
       networks[name] = members.first
@@ -212,13 +217,9 @@ private struct Preflight {
 
   private mutating func checkWeights(_ file: String, _ name: String, at path: String) {
     guard let network = networks[name] else { return }
-    let full = loaded.resolve(file)
-    do {
-      let stored = try Safetensors.read(full, finite: true)
-      do {
-        try network.load(stored.tensors.map { ($0.name, $0.array.tensor) }, pool: ThreadPool(threads: 1))
-      } catch { refuse("\(full): \(error)", at: path) }
-    } catch { refuse("\(error)", at: path) }
+    do { try WeightFile.load(loaded.resolve(file), into: network, pool: ThreadPool(threads: 1)) } catch {
+      refuse("\(error)", at: path)
+    }
   }
 
   /// Hardware that speaks of layers by name must find them, and be consistent for each.
@@ -284,6 +285,15 @@ private struct Preflight {
     if let train = body as? TrainStage {
       checkOptimizer(train, targets, at: path)
       checkLearning(targets, at: path)
+      if let prune = train.prune {
+        let schedule = prune.schedule(epochs: train.epochs)
+        checkPruning(prune.choice, events: schedule.events, targets, facts(of: stage), at: "\(path).prune")
+      }
+    }
+    if let prune = body as? PruneStage { checkPruning(prune.choice, events: 1, targets, facts(of: stage), at: path) }
+    if body is PruneStage || body is ReinitializeStage, let made = stage.result, let target = targets.first {
+      networks[made] = networks[target]
+      hardware[made] = hardware[target]
     }
     if let evaluate = body as? EvaluateStage { checkDevices(evaluate, targets, at: path) }
     guard body.needsData, let data = facts(of: stage) else { return }
@@ -337,6 +347,40 @@ private struct Preflight {
             "train on other hardware and put the weights on this one by a map stage, or digital layers by \"layers\"")
         break
       }
+    }
+  }
+
+  private mutating func checkPruning(
+    _ keys: PruningChoice, events: Int, _ targets: [String], _ data: DataFacts?, at path: String
+  ) {
+    var found: [(key: String, sentence: String, hint: String)] = []
+    for target in targets {
+      guard let network = networks[target] else { continue }
+      keys.check(network, events: events) { found.append(($0, $1, $2)) }
+      guard keys.form != .removed, let (configuration, _) = hardware[target] else { continue }
+      let layer = network.weights.map(\.node.name).first {
+        guard let own = try? configuration.configuration(forLayer: $0) else { return false }
+        return (own as? DigitalConfiguration)?.hasPlainWeights != true
+      }
+      if let layer {
+        found.append(
+          (
+            "form",
+            "\(keys.form.rawValue) channels are held at zero, but layer \(layer) of model \(target) is on an array "
+              + "that is no digital memory", "form \"removed\" works on every array"
+          ))
+      }
+    }
+    if keys.split == .validation, keys.needsSamples, let data, !data.hasValidation {
+      found.append(
+        (
+          "split", "the data have no validation part",
+          "hold one out of the training part: \"validation\": 0.1 in the data"
+        ))
+    }
+    var said: Set<String> = []
+    for (key, sentence, hint) in found where said.insert(sentence).inserted {
+      refuse(sentence, at: "\(path).\(key)", hint: hint)
     }
   }
 

@@ -1,6 +1,7 @@
 import Configuration
 import Datasets
 import Glibc
+import NeuralNetworks
 
 /// Runs side by side: those that differ in their seed alone are one row, mean ± standard deviation.
 public struct Comparison {

@@ -4,15 +4,20 @@ import Configuration
 public enum ResultTable {
   /// What of a stage's metrics fits a table for people; result.json has them all.
   private static func shown(_ metric: String, of stage: String) -> Bool {
-    if stage == "train" { return ["trainLoss", "trainAccuracy"].contains(metric) }
+    let pruning = ["pruned", "multiplyAccumulateShare"]
+    if stage == "train" { return (["trainLoss", "trainAccuracy", "trainingCost"] + pruning).contains(metric) }
+    if stage == "prune" { return pruning.contains(metric) }
     return !["energy", "latency", "area", "tiles", "devices", "accuracyMinimum", "accuracyMaximum"].contains(metric)
   }
+
+  /// Timings of what is a part of a stage.
+  private static let parts = [".epochs", ".scoring", ".pruning", ".inferenceOf1000"]
 
   /// One row for each model, one column for each measured metric; stages without a model have rows of their own. What is
   /// wider than `width` columns becomes one row for each model and stage, or for each metric.
   public static func text(_ result: JSON, folder: String, width: Int = 120) -> String {
     let stages = (result["stages"]?.array ?? []).compactMap { StageResult($0) }
-    let times = (result["timings"]?.members ?? []).filter { !$0.key.hasSuffix(".epochs") }
+    let times = (result["timings"]?.members ?? []).filter { time in !parts.contains { time.key.hasSuffix($0) } }
     func seconds(_ model: String, _ label: String? = nil) -> String {
       let own = times.filter { model.isEmpty || $0.key.hasPrefix("\(model).") }
       let stage = own.filter { label == nil || $0.key == (model.isEmpty ? label! : "\(model).\(label!)") }

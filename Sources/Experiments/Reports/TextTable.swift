@@ -76,7 +76,8 @@ private func lastPart(_ name: String) -> String {
 
 func isShare(_ name: String) -> Bool {
   let last = lastPart(name).lowercased()
-  return last.hasSuffix("accuracy") || ["top5", "yield"].contains(last) || last.hasPrefix("accuracy")
+  return last.hasSuffix("accuracy") || last.hasSuffix("share")
+    || ["top5", "yield", "pruned", "trainingcost"].contains(last) || last.hasPrefix("accuracy")
 }
 
 /// The unit of a metric that is given with a prefix.

@@ -21,6 +21,10 @@ struct Checkpoint {
   var optimizer: [NamedTensor] = []
   /// What the arrays did in the unit under way.
   var spent: [NamedTensor] = []
+  /// The shape of the model that each unit left, by the unit's number; the last may be under way.
+  var structures: [Int: ModelStructure] = [:]
+  /// What is masked in the unit under way.
+  var masks = ModelStructure()
 
   /// - Throws: `DataError` when the file cannot be written; the one before it then still stands.
   func write(to path: String) throws {
@@ -35,6 +39,12 @@ struct Checkpoint {
       ("current", current?.json ?? nil),
       ("epochsDone", .integer(epochsDone)),
       ("timings", .object(timings.map { ($0.name, .number($0.seconds)) })),
+      (
+        "structures",
+        .object(
+          structures.sorted { $0.key < $1.key }.filter { !$1.isWhole }.map { ("\($0)", WeightFile.json($1)) })
+      ),
+      ("masks", WeightFile.json(masks)),
     ])
     try Safetensors.write(tensors, metadata: ["progress": progress.written()], to: path)
   }
@@ -52,6 +62,11 @@ struct Checkpoint {
     c.results = (json["results"]?.array ?? []).compactMap { StageResult($0) }
     c.current = json["current"].flatMap { $0.isNull ? nil : StageResult($0) }
     c.timings = (json["timings"]?.members ?? []).map { ($0.key, $0.value.double ?? 0) }
+    for member in json["structures"]?.members ?? [] {
+      guard let unit = Int(member.key) else { continue }
+      c.structures[unit] = WeightFile.structure(member.value)
+    }
+    c.masks = json["masks"].flatMap(WeightFile.structure) ?? ModelStructure()
     for t in file.tensors {
       let tensor = t.array.tensor
       if t.name.hasPrefix("optimizer/") {

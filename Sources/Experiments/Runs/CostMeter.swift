@@ -6,15 +6,31 @@ import NeuralNetworks
 /// Measures what the crossbars of some models do between `begin` and `end`, and says what that took.
 struct CostMeter {
   private let parts: [RunModel]
-  private let arrays: [any WeightArray]
+  private var arrays: [any WeightArray]
   private var started: [Activity] = []
   /// Of each array.
   private var spent: [Activity]
+  /// What the layers took before their arrays last changed; empty when they never did.
+  private var earlier: [CrossbarExpense] = []
 
   /// Of the arrays that the models have now.
   init(_ parts: [RunModel]) {
     self.parts = parts
-    arrays = parts.flatMap { $0.model?.weights.flatMap(\.weights.arrays) ?? [] }
+    arrays = Self.arrays(of: parts)
+    spent = arrays.map { _ in Activity() }
+  }
+
+  private static func arrays(of parts: [RunModel]) -> [any WeightArray] {
+    parts.flatMap { $0.model?.weights.flatMap(\.weights.arrays) ?? [] }
+  }
+
+  /// Goes on across a change of the arrays: what was done before is priced for the arrays that did it.
+  /// - Throws: what `change` and `costs` throw.
+  mutating func across(_ change: () throws -> Void) throws {
+    let before = try costs()?.layers.map(\.expense) ?? []
+    try change()
+    earlier = before
+    arrays = Self.arrays(of: parts)
     spent = arrays.map { _ in Activity() }
   }
 
@@ -28,12 +44,42 @@ struct CostMeter {
   mutating func takeAll() { spent = arrays.map(\.activity) }
 
   /// For a checkpoint.
-  var state: [NamedTensor] { spent.enumerated().map { ("\($0)", $1.tensor) } }
+  var state: [NamedTensor] {
+    spent.enumerated().map { ("\($0)", $1.tensor) }
+      + earlier.enumerated().map { ("earlier\($0)", Self.exact($1.energies + [$1.time])) }
+  }
+
+  /// Every digit of some Float64, each in three Float32 parts.
+  private static func exact(_ values: [Double]) -> Tensor {
+    var parts: [Float] = []
+    for value in values {
+      var rest = value
+      for _ in 0..<3 {
+        parts.append(Float(rest))
+        rest -= Double(Float(rest))
+      }
+    }
+    return Tensor(shape: [values.count, 3], values: parts)
+  }
 
   /// - Throws: `RunError` when the state is another model's.
   mutating func restore(_ state: [NamedTensor]) throws {
-    guard state.count == spent.count else { throw RunError("the checkpoint's activity is another model's") }
-    for (name, tensor) in state {
+    let past = state.filter { $0.name.hasPrefix("earlier") }
+    guard state.count - past.count == spent.count else {
+      throw RunError("the checkpoint's activity is another model's")
+    }
+    earlier = try past.map { name, tensor in
+      var expense = CrossbarExpense()
+      guard tensor.count == 3 * (expense.energies.count + 1) else {
+        throw RunError("the checkpoint's \(name) is not a layer's expense")
+      }
+      let parts = tensor.values
+      let values = (0..<tensor.count / 3).map { i in parts[3 * i..<3 * i + 3].reduce(0.0) { $0 + Double($1) } }
+      expense.energies = Array(values.dropLast())
+      expense.time = values[values.count - 1]
+      return expense
+    }
+    for (name, tensor) in state where !name.hasPrefix("earlier") {
       guard let i = Int(name), spent.indices.contains(i) else {
         throw RunError("the checkpoint's activity of an array \(name) is another model's")
       }
@@ -62,7 +108,18 @@ struct CostMeter {
         result.layers.append((parts.count > 1 ? "\(part.name).\(node.name)" : node.name, layer))
       }
     }
+    if earlier.count == result.layers.count {
+      for i in earlier.indices { result.layers[i].expense.add(earlier: earlier[i]) }
+    }
     return result.layers.isEmpty ? nil : result
+  }
+}
+
+extension CrossbarExpense {
+  /// Adds what the same place took at another time: energy and time, not area.
+  fileprivate mutating func add(earlier other: CrossbarExpense) {
+    for k in other.energies.indices { energies[k] += other.energies[k] }
+    time += other.time
   }
 }
 
@@ -78,11 +135,7 @@ struct CrossbarExpenses {
 
   /// Adds what the same layers took on another chip, or at another time.
   mutating func again(_ other: CrossbarExpenses) {
-    for i in layers.indices {
-      let more = other.layers[i].expense
-      for k in more.energies.indices { layers[i].expense.energies[k] += more.energies[k] }
-      layers[i].expense.time += more.time
-    }
+    for i in layers.indices { layers[i].expense.add(earlier: other.layers[i].expense) }
   }
 
   /// Metrics, and a table by layer. - Parameter samples: that passed in all.

@@ -72,9 +72,9 @@ public struct LoadedExperiment {
     if let data = e.data { wanted += data.paths.map { ("data.\($0.key)", $0.path) } }
     for (name, set) in e.datasets { wanted += set.paths.map { ("datasets.\(name).\($0.key)", $0.path) } }
     for (name, m) in e.models {
-      guard let file = m.initialWeights else { continue }
-      wanted.append(
-        (json["model"] != nil && name == "main" ? "model.initialWeights" : "models.\(name).initialWeights", file))
+      let place = json["model"] != nil && name == "main" ? "model" : "models.\(name)"
+      if let file = m.initialWeights { wanted.append(("\(place).initialWeights", file)) }
+      if let file = m.structure { wanted.append(("\(place).structure", file)) }
     }
     for (i, s) in e.stages.enumerated() {
       wanted += s.body.inputPaths.map { ("stages.\(i).\(s.body.kind).\($0.key)", $0.path) }

@@ -71,6 +71,12 @@ final class RunModel {
     set { given = newValue.isEmpty ? nil : (newValue, model?.updates ?? 0) }
   }
 
+  /// Follows the model, which lost channels.
+  func follow(_ moves: ChannelMoves?) {
+    guard let moves, let (weights, updates) = given, updates == model?.updates else { return }
+    given = (weights.map { ($0.name, moves.select($0.tensor, of: String($0.name.dropFirst("given/".count)))) }, updates)
+  }
+
   /// What to write to another chip: the weights that this one was given or, if it has learnt since, those it holds.
   func intendedWeights(_ layer: String, _ weights: Weights) -> Tensor {
     let found = givenWeights.first { $0.name == "given/\(layer).\(weights.name)" }?.tensor
@@ -104,6 +110,8 @@ public final class Run {
   var models: [RunModel] = []
   private var loaded: [String: ImageDataset] = [:]
   var checkpoint = Checkpoint()
+  /// The piece of work under way.
+  private var unit: (number: Int, unit: Unit)?
 
   /// - Parameter loaded: the configuration and the folder of its file.
   public init(_ loaded: LoadedExperiment, options: RunOptions) {
@@ -273,10 +281,17 @@ public final class Run {
       result: StageResult(stage: stage.body.kind, label: label, model: unit.model ?? ""))
   }
 
+  /// The model that a piece of work changes: what its stage makes, or the one that it is done to.
+  private func changed(by unit: Unit) -> Model? {
+    let name = configuration.stages[unit.stage].result ?? unit.model
+    return models.first { $0.name == name }?.model
+  }
+
   private func runStages() throws {
     for (number, unit) in plan.enumerated() where number >= checkpoint.unitsDone {
       let context = context(unit)
       if number == checkpoint.unitsDone, let current = checkpoint.current { context.result = current }
+      self.unit = (number, unit)
       try InterruptionFlag.check()
       let start = Progress.now()
       try context.stage.body.run(context)
@@ -288,6 +303,7 @@ public final class Run {
       checkpoint.epochsDone = 0
       checkpoint.optimizer = []
       checkpoint.spent = []
+      checkpoint.masks = ModelStructure()
       try save()
     }
   }
@@ -303,6 +319,7 @@ public final class Run {
   /// Writes the checkpoint, and epochs.csv as far as it goes.
   func save() throws {
     checkpoint.run = id
+    if let (number, unit) = unit { checkpoint.structures[number] = changed(by: unit)?.structure }
     checkpoint.models = models.compactMap { m in m.model.map { (m.name, $0.checkpoint + m.givenWeights) } }
     try checkpoint.write(to: folder.file("state/checkpoint.safetensors"))
     try writeEpochs()
@@ -310,9 +327,15 @@ public final class Run {
 
   private func restore(_ saved: Checkpoint) throws {
     // Stages that changed a model's hardware or shape do so again; its values come from the checkpoint.
-    for unit in plan.prefix(saved.unitsDone) {
+    let units = plan
+    for (number, unit) in units.prefix(saved.unitsDone).enumerated() {
       let context = context(unit)
+      context.recorded = saved.structures[number]
       if let remake = context.stage.body as? any RestructuringStage { try remake.restructure(context) }
+    }
+    // The piece of work under way may have shrunk its model by now.
+    if saved.unitsDone < units.count, let structure = saved.structures[saved.unitsDone] {
+      try changed(by: units[saved.unitsDone])?.select(structure)
     }
     for (name, tensors) in saved.models {
       guard let found = models.first(where: { $0.name == name }), let model = found.model else {
@@ -342,8 +365,9 @@ public final class Run {
       } else {
         let set = try dataset(nil)
         let model = try c.make(input: inputShape(set), classes: set.classes)
+        if let file = c.structure { try WeightFile.shrink(model, to: inputPath(file)) }
         try model.initialize(c.initialization, seed: c.seed ?? configuration.seed, pool: pool)
-        if let file = c.initialWeights { try load(inputPath(file), into: model) }
+        if let file = c.initialWeights { try WeightFile.load(inputPath(file), into: model, pool: pool) }
         made.model = model
         try place(made, on: c.hardware)
       }
@@ -356,22 +380,21 @@ public final class Run {
     guard let source = original.model else {
       throw RunError("model \(original.name) is an ensemble and cannot be copied")
     }
-    var network = original.configuration
-    while let from = network.from, let base = models.first(where: { $0.name == from }) { network = base.configuration }
-    let copy = try network.make(input: source.inputShape, classes: source.output.shape.count)
+    let copy = try network(of: original, source)
+    try copy.select(source.structure)
     try copy.load(source.stateDictionary, pool: pool)
     return copy
   }
 
-  func place(_ model: RunModel, on hardware: any HardwareConfiguration) throws {
-    try model.place(on: hardware, seed: configuration.seed, resolve: inputPath, pool: pool)
+  /// The network that a model was built as, with all its channels; weights zero and digital.
+  func network(of original: RunModel, _ model: Model) throws -> Model {
+    var network = original.configuration
+    while let from = network.from, let base = models.first(where: { $0.name == from }) { network = base.configuration }
+    return try network.make(input: model.inputShape, classes: model.output.shape.count)
   }
 
-  private func load(_ path: String, into model: Model) throws {
-    let file = try Safetensors.read(path, finite: true)
-    do { try model.load(file.tensors.map { ($0.name, $0.array.tensor) }, pool: pool) } catch let error as ModelError {
-      throw RunError("\(path): \(error.description)")
-    }
+  func place(_ model: RunModel, on hardware: any HardwareConfiguration) throws {
+    try model.place(on: hardware, seed: configuration.seed, resolve: inputPath, pool: pool)
   }
 
   func inputShape(_ set: ImageDataset) -> Shape { Self.inputShape(set.sampleShape) }
@@ -428,9 +451,7 @@ public final class Run {
     if !models.isEmpty { try DurableFile.makeFolders(folder.file("models")) }
     for m in models {
       guard let model = m.model else { continue }
-      try Safetensors.write(
-        model.stateDictionary.map { Safetensors.NamedArray($0.name, $0.tensor) },
-        metadata: ["format": "pt"], to: folder.file("models/\(m.name).safetensors"))
+      try WeightFile.write(model, to: folder.file("models/\(m.name).safetensors"))
     }
     // A run killed between its last checkpoint and epochs.csv comes straight here.
     try writeEpochs()
@@ -453,6 +474,7 @@ public final class Run {
     let figures =
       TrainingFigures.figures(from: checkpoint.results, several: models.count > 1)
       + EvaluationFigures.figures(from: checkpoint.results, yieldAbove: yieldAbove)
+      + PruningFigures.figures(from: checkpoint.results, several: models.count > 1)
     guard !figures.isEmpty else { return }
     try DurableFile.makeFolders(folder.file("figures"))
     guard let problem = try Gnuplot.draw(figures, into: folder.file("figures")) else { return }
@@ -491,6 +513,8 @@ public final class StageContext {
   let target: RunModel?
   /// What the stage finds; for a run that was resumed, what it had found.
   public var result: StageResult
+  /// When a resumed run does a stage's restructuring again: the shape that it had left.
+  var recorded: ModelStructure?
 
   init(run: Run, stage: StageConfiguration, label: String, target: RunModel?, result: StageResult) {
     (self.run, self.stage, self.label, self.target, self.result) = (run, stage, label, target, result)

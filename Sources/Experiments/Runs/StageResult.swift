@@ -52,6 +52,15 @@ public struct StageResult: Sendable {
     }
   }
 
+  /// Adds a row to a table, which is made when it is not there.
+  mutating func append(_ row: [JSON], to name: String, columns: [String]) {
+    if let i = tables.firstIndex(where: { $0.name == name }) {
+      tables[i].rows.append(row)
+    } else {
+      tables.append((name, columns, [row]))
+    }
+  }
+
   mutating func append(_ value: Double, to name: String) {
     if let i = series.firstIndex(where: { $0.name == name }) {
       series[i].values.append(value)

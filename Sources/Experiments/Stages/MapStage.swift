@@ -80,8 +80,7 @@ public struct ExportStage: WritingStage {
   public func run(_ context: StageContext) throws {
     let model = try context.model()
     let path = try context.run.outputPath(output ?? "\(context.target?.name ?? "model")-\(context.label).safetensors")
-    try Safetensors.write(
-      model.stateDictionary.map { Safetensors.NamedArray($0.name, $0.tensor) }, metadata: ["format": "pt"], to: path)
+    try WeightFile.write(model, to: path)
     context.result.metrics = [("parameters", Double(model.parameterCount))]
   }
 }

@@ -67,6 +67,8 @@ let stageVariants: @Sendable () -> [Variant<any Stage>] = {
     Variant("evaluate", EvaluateStage.self) { $0 },
     Variant("predict", PredictStage.self) { $0 },
     Variant("map", MapStage.self) { $0 },
+    Variant("prune", PruneStage.self) { $0 },
+    Variant("reinitialize", ReinitializeStage.self) { $0 },
     Variant("export", ExportStage.self) { $0 },
     Variant("inspect", InspectStage.self) { $0 },
     Variant("circuit", CircuitStage.self) { $0 },

@@ -3,7 +3,7 @@ import Datasets
 import NeuralNetworks
 
 /// Learns from a data set's training part.
-public struct TrainStage: MeasuringStage {
+public struct TrainStage: MeasuringStage, RestructuringStage {
   /// The part that is measured after every epoch.
   public enum Measured: String, CaseIterable, Sendable {
     /// The validation part if there is one, else the test part.
@@ -19,6 +19,7 @@ public struct TrainStage: MeasuringStage {
   public var shuffle = true
   public var measure = Measured.automatic
   public var checkpointEvery = 1
+  public var prune: PruneConfiguration?
 
   public init() {}
   public static let documentation = "Learns from the training part, epoch by epoch."
@@ -32,6 +33,7 @@ public struct TrainStage: MeasuringStage {
     Field(
       "measure", \.measure, .choice, "The part measured after each epoch; auto: validation if there is one, else test."),
     Field("checkpointEvery", \.checkpointEvery, .integer(1...1_000_000, unit: "epoch"), "Epochs between checkpoints."),
+    Field("prune", \.prune, .optional(.object()), "Prunes channels while the network learns."),
   ]
 
   public var kind: String { "train" }
@@ -42,6 +44,7 @@ public struct TrainStage: MeasuringStage {
     _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
     _ report: inout Report
   ) {
+    prune?.check(epochs: epochs) { report.error($1, at: "\(path).prune.\($0)", hint: $2) }
     // Hardware that differs from layer to layer is looked at when the network is known.
     for (name, model) in models where model.hardware.updatesInArray && model.hardware.layers.isEmpty {
       guard let stateful = optimizer.stateful else { continue }
@@ -58,6 +61,10 @@ public struct TrainStage: MeasuringStage {
   static let arrayHint =
     "use plain sgd, or \"update\": \"programmed\" in the model's hardware; \"models\" can give each model its own stage"
 
+  func restructure(_ context: StageContext) throws {
+    if let structure = context.recorded { try context.target?.model?.select(structure) }
+  }
+
   public func run(_ context: StageContext) throws {
     let run = context.run
     let model = try context.model()
@@ -65,21 +72,27 @@ public struct TrainStage: MeasuringStage {
     let data = try run.dataConfiguration(context.stage.dataset)
     let seed = run.configuration.seed
     let batchSize = min(self.batchSize, set.train.count)
-    let workspace = Workspace(model, batch: batchSize, pool: run.pool, gradients: true)
-    workspace.task = loss.task
-    workspace.seed = seed
-    let trainer = Trainer(
-      workspace: workspace,
-      optimizer: try Optimizer(
-        optimizer.optimizerKind, weightDecay: optimizer.weightDecay, decaysVectors: optimizer.decaysVectors,
-        model: model))
-    let source = try BatchSource(set.train, data, augments: true, batch: batchSize, seed: seed, pool: run.pool)
-    let measured: (name: String, evaluator: Evaluator)? = try measuredPart(set).map { name, images in
-      (
-        name,
-        try Evaluator([model], .meanOutput, images, data, batch: batchSize, seed: seed, pool: run.pool, task: loss.task)
-      )
+    let learner = try Optimizer(
+      optimizer.optimizerKind, weightDecay: optimizer.weightDecay, decaysVectors: optimizer.decaysVectors, model: model)
+    func makeTrainer() -> Trainer {
+      let workspace = Workspace(model, batch: batchSize, pool: run.pool, gradients: true)
+      workspace.task = loss.task
+      workspace.seed = seed
+      return Trainer(workspace: workspace, optimizer: learner)
     }
+    var trainer = makeTrainer()
+    let source = try BatchSource(set.train, data, augments: true, batch: batchSize, seed: seed, pool: run.pool)
+    func makeEvaluator() throws -> (name: String, evaluator: Evaluator)? {
+      try measuredPart(set).map { name, images in
+        (
+          name,
+          try Evaluator(
+            [model], .meanOutput, images, data, batch: batchSize, seed: seed, pool: run.pool, task: loss.task)
+        )
+      }
+    }
+    var measured = try makeEvaluator()
+    let pruner = try prune.map { try TrainingPruner($0, epochs: epochs, context, batch: batchSize, task: loss.task) }
     let firstEpoch = run.checkpoint.epochsDone
     if firstEpoch > 0 {
       try trainer.optimizer.restore(
@@ -100,6 +113,7 @@ public struct TrainStage: MeasuringStage {
       let scores = ClassificationScores()
       var lossSum = 0.0
       var rate = 0.0
+      let workspace = trainer.workspace
       meter.begin()
       for first in stride(from: 0, to: count, by: batchSize) {
         try InterruptionFlag.check()
@@ -111,6 +125,7 @@ public struct TrainStage: MeasuringStage {
         guard loss.isFinite else {
           throw divergence(context, trainer, epoch, workspace, indices.count)
         }
+        try pruner?.hold()
         scores.add(
           outputs: workspace.output, count: model.output.shape.count, samples: indices.count, targets: workspace.targets
         )
@@ -124,6 +139,11 @@ public struct TrainStage: MeasuringStage {
         throw Divergence(
           description: "training of \(context.target?.name ?? "the model") diverged at step \(model.updates - 1) "
             + "(epoch \(epoch + 1)): \(bad) is no longer a finite number; lower the learning rate")
+      }
+      pruner?.count(samples: count)
+      if try pruner?.prune(afterEpochs: epoch + 1, optimizer: learner, meter: &meter) == true {
+        trainer = Trainer(workspace: Workspace(replacing: trainer.workspace), optimizer: learner)
+        measured = try makeEvaluator()
       }
       context.result.append(rate, to: "learningRate")
       context.result.append(lossSum / Double(count), to: "trainLoss")
@@ -142,10 +162,12 @@ public struct TrainStage: MeasuringStage {
         run.checkpoint.epochsDone = epoch + 1
         run.checkpoint.optimizer = trainer.optimizer.state
         run.checkpoint.spent = meter.state
+        run.checkpoint.masks = pruner?.masks ?? ModelStructure()
         try run.save()
       }
     }
     context.result.metrics = context.result.series.compactMap { s in s.values.last.map { (s.name, $0) } }
+    try pruner?.report(samples: max(firstEpoch, epochs) * count)
     context.result.addCircuitAccuracy(of: model)
     if let unreached = model.unreachedWrites { context.result.metrics.append(("unreachedWrites", Double(unreached))) }
     if let costs = try meter.costs() { costs.report(samples: epochs * count, into: &context.result) }

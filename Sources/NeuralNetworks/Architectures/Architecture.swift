@@ -5,6 +5,8 @@ public struct ArchitectureOptions: Equatable, Sendable {
   public var batchNorm: Bool?
   /// Sizes of the hidden layers (MLP).
   public var hidden: [Int]
+  /// Sizes of fully connected layers before the classifier (VGG-16, VGG-mini).
+  public var head: [Int]
   /// Option A (identity) or B (projection) at a residual network's changes of size.
   public var shortcut: Shortcut
   public var dropout: Double
@@ -16,12 +18,13 @@ public struct ArchitectureOptions: Equatable, Sendable {
   }
 
   public init(
-    width: Double = 1, batchNorm: Bool? = nil, hidden: [Int] = [256, 128], shortcut: Shortcut = .projection,
-    dropout: Double = 0
+    width: Double = 1, batchNorm: Bool? = nil, hidden: [Int] = [256, 128], head: [Int] = [],
+    shortcut: Shortcut = .projection, dropout: Double = 0
   ) {
     self.width = width
     self.batchNorm = batchNorm
     self.hidden = hidden
+    self.head = head
     self.shortcut = shortcut
     self.dropout = dropout
   }
@@ -51,8 +54,12 @@ public struct Architecture: Sendable {
         summary: "3×3 convolutions 64-64-M-128-128-M-256-256-M, fully connected 1024; `width`, `batchNorm`",
         usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGG8),
       Architecture(
-        name: "vgg16", summary: "thirteen 3×3 convolutions of 64 to 512 with batch-norm, one classifier",
+        name: "vgg16", summary: "thirteen 3×3 convolutions of 64 to 512 with batch-norm, one classifier; `head`",
         usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGG16),
+      Architecture(
+        name: "vgg-mini",
+        summary: "six 3×3 convolutions 16-16-M-32-32-M-64-64-M with batch-norm, one classifier; `width`, `head`",
+        usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeVGGMini),
       Architecture(
         name: "resnet18", summary: "ResNet-18: 64/128/256/512, two basic blocks each; a 3×3 stem below 64×64 pixels",
         usualInput: Shape(height: 32, width: 32, channels: 3), usualClasses: 10, make: makeResNet18),
@@ -120,18 +127,40 @@ func makeMLP(_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) thr
   return try b.model()
 }
 
-func makeVGG8(_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) throws -> Model {
-  var b = ModelBuilder(inputShape: input)
-  let norm = options.batchNorm ?? false
-  func width(_ n: Int) throws -> Int {
-    let scaled = Int((Double(n) * options.width).rounded())
+/// Pairs of convolutions with a pooling behind each pair.
+private func addPairs(
+  _ sizes: [Int], to b: inout ModelBuilder, batchNorm: Bool, _ options: ArchitectureOptions
+) throws {
+  for (i, outputs) in sizes.enumerated() {
+    let scaled = Int((Double(outputs) * options.width).rounded())
     guard scaled > 0 else { throw ModelError("a width of \(options.width) leaves a convolution without outputs") }
-    return scaled
-  }
-  for (i, outputs) in [64, 64, 128, 128, 256, 256].enumerated() {
-    try b.addConvolutionBlock(i + 1, width(outputs), batchNorm: norm)
+    try b.addConvolutionBlock(i + 1, scaled, batchNorm: batchNorm)
     if i % 2 == 1 { try b.add("pool\(i / 2 + 1)", MaxPool(PoolingWindow(size: 2))) }
   }
+}
+
+/// Fully connected layers fc1, fc2, … as `head` has them, and the classifier fc with dropout before it.
+private func addHead(to b: inout ModelBuilder, _ classes: Int, _ options: ArchitectureOptions) throws {
+  for (i, size) in options.head.enumerated() {
+    guard size > 0 else { throw ModelError("a fully connected layer cannot have \(size) features") }
+    try b.addLinear("fc\(i + 1)", size)
+    try b.add("fc\(i + 1).relu", ReLU())
+  }
+  try b.addDropout("dropout1", options.dropout)
+  try b.addLinear("fc", classes)
+}
+
+/// VGG's form at a size that many runs of a study can afford: 9.9 million multiply-accumulates on 32×32.
+func makeVGGMini(_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) throws -> Model {
+  var b = ModelBuilder(inputShape: input)
+  try addPairs([16, 16, 32, 32, 64, 64], to: &b, batchNorm: options.batchNorm ?? true, options)
+  try addHead(to: &b, classes, options)
+  return try b.model()
+}
+
+func makeVGG8(_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) throws -> Model {
+  var b = ModelBuilder(inputShape: input)
+  try addPairs([64, 64, 128, 128, 256, 256], to: &b, batchNorm: options.batchNorm ?? false, options)
   try b.addLinear("fc1", 1024)
   try b.add("relu7", ReLU())
   try b.addDropout("dropout1", options.dropout)
@@ -149,7 +178,6 @@ func makeVGG16(_ input: Shape, _ classes: Int, _ options: ArchitectureOptions) t
     }
     try b.add("pool\(stage + 1)", MaxPool(PoolingWindow(size: 2)))
   }
-  try b.addDropout("dropout1", options.dropout)
-  try b.addLinear("fc", classes)
+  try addHead(to: &b, classes, options)
   return try b.model()
 }

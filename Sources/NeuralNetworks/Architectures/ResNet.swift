@@ -1,9 +1,12 @@
 import LinearAlgebra
 
 /// Every second pixel of the input, and zero channels appended: the parameter-free shortcut (option A).
+///
+/// Once channels are selected the zero ones are no longer carried: the sum that follows knows which are its own.
 final class PaddedSubsample: Layer {
   let stride: Int
-  let outputs: Int
+  private var outputs: Int
+  private var carriesZeros = true
   private var input = Shape(features: 1)
   private var output = Shape(features: 1)
 
@@ -23,7 +26,14 @@ final class PaddedSubsample: Layer {
   }
 
   /// New channels are added half before, half after, as in the original network.
-  private var before: Int { (outputs - input.channels) / 2 }
+  private var before: Int { carriesZeros ? (outputs - input.channels) / 2 : 0 }
+
+  func channels(keeping inputs: [[Int]]) -> [Int]? { inputs[0].map { before + $0 } }
+
+  func select(outputs: [Int], inputs: [[Int]]) throws {
+    self.outputs = outputs.count
+    carriesZeros = false
+  }
 
   func forward(_ p: Piece) {
     let y = p.output!
