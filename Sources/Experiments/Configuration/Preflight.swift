@@ -316,6 +316,7 @@ private struct Preflight {
     }
     if let train = body as? TrainStage {
       checkOptimizer(train, targets, at: path)
+      checkLearning(targets, at: path)
       if let prune = train.prune {
         let schedule = prune.schedule(epochs: train.epochs)
         checkPruning(prune.choice, events: schedule.events, targets, facts(of: stage), at: "\(path).prune")
@@ -393,6 +394,23 @@ private struct Preflight {
       "there are no samples of class \(missing) (\(set.classNames[missing])) among the "
         + "\(first.map { "first \(min($0, part.count))" } ?? "\(part.count)") of the \(split.rawValue) part, and relevance "
         + "is a mean over classes", at: first == nil ? "\(path).split" : "\(path).samples")
+  }
+
+  /// Some arrays can be read only.
+  private mutating func checkLearning(_ targets: [String], at path: String) {
+    for target in targets {
+      guard let network = networks[target], let (configuration, _) = hardware[target] else { continue }
+      for layer in network.weights.map(\.node.name) {
+        guard let own = try? configuration.configuration(forLayer: layer), let reason = own.reasonNotToLearn else {
+          continue
+        }
+        refuse(
+          "layer \(layer) of model \(target) cannot be trained with its \(reason.key): \(reason.sentence)", at: path,
+          hint:
+            "train on other hardware and put the weights on this one by a map stage, or digital layers by \"layers\"")
+        break
+      }
+    }
   }
 
   private mutating func checkPruning(
