@@ -1,6 +1,5 @@
 import Crossbars
 import Glibc
-import LinearAlgebra
 import NeuralNetworks
 
 /// Speed beside the machine's limits and beside peers. `Benchmarks/run` builds, sets up the peers and calls it.
@@ -19,24 +18,17 @@ import NeuralNetworks
       crossbar-inference PYTHON [ROUNDS [SECONDS]]
                                            inference with wires beside CrossSim's (peers/crossbar_crosssim.py), whose
                                            checkout the environment variable CROSSSIM names
-<<<<<<< HEAD
       relevance [NET,… [ROUNDS [SECONDS [THREADS]]]]
                                            scoring channels by relevance beside training on the same samples
-=======
       pruning [NET [ROUNDS [THREADS [BATCH]]]]
                                            training and inference of a network at every pruned share, and what the
                                            pruning events take
->>>>>>> prune
       circuit PYTHON [ROUNDS]              circuits beside SciPy's SuperLU (peers/circuit_superlu.py; `-` for PYTHON leaves
                                            it out) and ngspice
       circuit-errors                       errors of approximate effective matrices, as tables
-      compare SIMENGINE [RUNS [ROUNDS]]    `simengine compare` over a sweep of so many runs (10000)
-      report SIMENGINE [RUNS [ROUNDS]]     `simengine report` over a sweep of so many runs (1000)
     """
 
   static func main() {
-    // As the engine does; the peers inherit what it tells OpenBLAS.
-    BLAS.restartWithFittingKernels()
     do {
       try run()
     } catch {
@@ -81,25 +73,19 @@ import NeuralNetworks
     case "crossbar-inference" where words.count > 1:
       try CrossbarInference(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5)), time: number(3, 2))
         .run()
-<<<<<<< HEAD
     case "relevance":
       let nets = words.count > 1 ? words[1].split(separator: ",").map(String.init) : RelevanceBenchmark.all
       guard nets.allSatisfy({ Architecture.named($0) != nil }) else { return print(usage) }
       try RelevanceBenchmark(
         nets: nets, rounds: Int(number(2, 5)), time: number(3, 2), threads: Int(number(4, 2))
-=======
+      ).run()
     case "pruning" where words.count < 2 || Architecture.named(words[1]) != nil:
       try PruningBenchmark(
         words.count > 1 ? words[1] : "vgg16", rounds: Int(number(2, 4)), threads: Int(number(3, 2)),
         batch: Int(number(4, 64))
->>>>>>> prune
       ).run()
     case "circuit" where words.count > 1:
       try CircuitComparison(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5))).run()
-    case "compare" where words.count > 1:
-      try ReadingBenchmark(binary: words[1], rounds: Int(number(3, 5))).compare(runs: Int(number(2, 10_000)))
-    case "report" where words.count > 1:
-      try ReadingBenchmark(binary: words[1], rounds: Int(number(3, 5))).page(runs: Int(number(2, 1000)))
     case "circuit-errors":
       try CircuitErrors().run()
     default:

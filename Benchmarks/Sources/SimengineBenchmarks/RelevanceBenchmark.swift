@@ -33,7 +33,7 @@ struct RelevanceBenchmark {
           "\(net.padded(10)) \((folded ? "norm folded" : "norm ignored").padded(13)) "
             + "\(format(median(rates.map(\.0)))) \(format(median(rates.map(\.1))))   \(spread(ratios, 2))   "
             + "\(format(median(processor), 2))")
-        fflush(stdout)
+        fflush(nil)
       }
     }
   }
