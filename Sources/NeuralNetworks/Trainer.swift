@@ -11,6 +11,16 @@ public final class Trainer {
     self.optimizer = optimizer
   }
 
+  /// Refreshes arrays that never were, and lets their converters find their ranges on the first `samples` inputs of the
+  /// workspace.
+  /// - Throws: what refreshing an array throws.
+  public func settleArrays(samples: Int) throws {
+    let model = workspace.model
+    try workspace.prepareArrays(step: -1)
+    guard workspace.needsCalibration(training: true) else { return }
+    workspace.calibrate(samples: samples, backward: true, step: model.updates, globalSample: model.samplesLearnt)
+  }
+
   /// One update from the first `samples` inputs of the workspace.
   ///
   /// - Returns: the mean loss before the update. When it is not finite nothing is updated.

@@ -123,6 +123,19 @@ struct PruningRunTests {
     #expect(try pruned.metric("test.accuracy") >= 0)
   }
 
+  @Test("converters of arrays that shrank do not look at the images that are measured")
+  func calibration() throws {
+    let text = bench.text(
+      "\"model\": \(crossbar())",
+      "{ \"train\": { \"epochs\": 3, \"batchSize\": 16, \"prune\": { \"share\": 0.5, \"start\": 1, \"end\": 1 } } }")
+    let other = text.replacingOccurrences(of: "\"tx.npy\"", with: "\"x.npy\"")
+      .replacingOccurrences(of: "\"ty.npy\"", with: "\"y.npy\"")
+    #expect(text != other)
+    let (a, b) = (try bench.run(text).json.stage("train"), try bench.run(other).json.stage("train"))
+    #expect(a.series("testLoss") != b.series("testLoss"))
+    #expect(a.series("trainLoss") == b.series("trainLoss"))
+  }
+
   @Test("what was masked while training can be removed at its end")
   func maskedThenRemoved() throws {
     func run(_ more: String) throws -> (json: JSON, folder: String) {

@@ -144,6 +144,13 @@ public struct TrainStage: MeasuringStage, RestructuringStage {
       if try pruner?.prune(afterEpochs: epoch + 1, optimizer: learner, meter: &meter) == true {
         trainer = Trainer(workspace: Workspace(replacing: trainer.workspace), optimizer: learner)
         measured = try makeEvaluator()
+        // Arrays that shrank have another circuit: their converters find their ranges on images that are learnt from, not
+        // on those that are measured now.
+        source.fill(trainer.workspace.input, order.prefix(batchSize), globalSample: model.samplesLearnt)
+        trainer.workspace.targets = Targets(labels: UnsafePointer(source.labels))
+        meter.begin()
+        try trainer.settleArrays(samples: min(batchSize, count))
+        meter.end()
       }
       context.result.append(rate, to: "learningRate")
       context.result.append(lossSum / Double(count), to: "trainLoss")
