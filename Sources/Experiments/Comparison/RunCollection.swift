@@ -20,7 +20,7 @@ struct RunCollection {
   private(set) var isOneSweep = false
 
   /// What runs are averaged over: the seed, and every other seed in which they differ, such as a chip's.
-  var seeds: [Selector] { [.seed] + paths.filter { $0.hasSuffix(".seed") }.map { .path($0) } }
+  var seeds: [Selector] { [Selector.seed] + paths.filter { $0.hasSuffix(".seed") }.map { Selector.path($0) } }
 
   /// Metric names in the order in which runs have them.
   var metricNames: [String] {

@@ -29,7 +29,7 @@ public struct ReportPage {
 
   /// Rows in the table, at most.
   private static let rowLimit = 2500
-  /// Pixels wide a figure is drawn at most so often.
+  /// Metrics that are drawn where none was chosen, at most.
   private static let metricLimit = 4
 
   /// - Parameter folders: runs, sweeps, or folders that hold them at any depth.
@@ -51,8 +51,9 @@ public struct ReportPage {
     }
     drawn = chosen
     let finder = SelectorFinder(collection)
-    seeds = collection.seeds
-    let selectors = finder.all.filter { !collection.seeds.contains($0) }
+    let seeds = collection.seeds
+    self.seeds = seeds
+    let selectors = finder.all.filter { !seeds.contains($0) }
     groups = RunGroup.groups(collection.runs, by: selectors, averaged: seeds)
     axes = Self.axes(collection, finder, groups)
   }
