@@ -44,7 +44,7 @@ let package = Package(
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"]),
     .testTarget(
       name: "NeuralNetworksTests",
-      dependencies: ["NeuralNetworks", "Datasets", "LinearAlgebra", "CKernels", "CAllocationCounter"],
+      dependencies: ["NeuralNetworks", "Compression", "Datasets", "LinearAlgebra", "CKernels", "CAllocationCounter"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "CrossbarsTests",

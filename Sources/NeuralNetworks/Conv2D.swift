@@ -395,6 +395,18 @@ public final class Conv2D: Layer {
     }
   }
 
+  /// The αβ rule.
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { split?.relevance(p, rule) }
+  public var passesRelevance: Bool { true }
+
+  public func makeSplitTwin() throws -> (any Layer)? {
+    let twin = try Conv2D(
+      channels: channels, outputs: 2 * outputs, kernel: kernelSize, stride: stride, padding: padding,
+      dilation: dilation, groups: groups, bias: false)
+    twin.requestedMethod = requestedMethod
+    return twin
+  }
+
   public func updateArrays(
     batch: Int, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>, rate: Float, step: Int,
     scratch: UnsafeMutablePointer<Float>, pool: ThreadPool

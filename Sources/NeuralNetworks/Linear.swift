@@ -50,6 +50,11 @@ public final class Linear: Layer {
     }
   }
 
+  /// The αβ rule.
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { split?.relevance(p, rule) }
+  public var passesRelevance: Bool { true }
+  public func makeSplitTwin() throws -> (any Layer)? { Linear(input: weight.patch, outputs: 2 * outputs, bias: false) }
+
   public func gradientTasks(batch: Int) -> Int {
     min(max(1, outputs / 16), max(1, batch * outputs * weight.inputs >> 20) + 1)
   }
