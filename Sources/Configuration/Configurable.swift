@@ -92,8 +92,7 @@ extension Configurable {
   ) -> Suggested {
     var suggested = Suggested()
     // Nearly always all are known, and thousands of a sweep's points are read: the table is made only for complaints.
-    let known = Set(fields.flatMap(\.keys))
-    let unknown = members.filter { !known.contains($0.key) && $0.key != key }
+    let unknown = members.filter { member in member.key != key && !fields.contains { $0.reads(member.key) } }
     if unknown.isEmpty { return suggested }
     let here = reference
     let entries = here.entries()

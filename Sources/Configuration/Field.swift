@@ -3,6 +3,8 @@
 /// Its default is what the structure's `init()` puts there.
 public struct Field<Root>: Sendable {
   private let names: @Sendable () -> [(name: String, shape: Shape, documentation: String)]
+  /// The one name, for most fields.
+  private let name: String?
   private let isRequired: Bool
   private let isChoiceOfKeys: Bool
   private let example: JSON?
@@ -25,6 +27,7 @@ public struct Field<Root>: Sendable {
     _ documentation: String, required isRequired: Bool = false, example: JSON? = nil
   ) where Root: Configurable {
     names = { [(name, codec.shape, documentation)] }
+    self.name = name
     self.isRequired = isRequired
     isChoiceOfKeys = false
     self.example = example
@@ -119,19 +122,20 @@ public struct Field<Root>: Sendable {
   public func inside<Outer: Configurable>(_ place: WritableKeyPath<Outer, Root> & Sendable) -> Field<Outer> {
     let (readPreset, read, encode) = (readPreset, read, encode)
     return Field<Outer>(
-      names: names, isRequired: isRequired, isChoiceOfKeys: isChoiceOfKeys,
+      names: names, name: name, isRequired: isRequired, isChoiceOfKeys: isChoiceOfKeys,
       readPreset: { root, json, report in readPreset(&root[keyPath: place], json, &report) },
       read: { root, json, suggested, report in read(&root[keyPath: place], json, suggested, &report) },
       encode: { root in encode(root[keyPath: place]) })
   }
 
   private init(
-    names: @escaping @Sendable () -> [(name: String, shape: Shape, documentation: String)], isRequired: Bool,
-    isChoiceOfKeys: Bool, readPreset: @escaping @Sendable (inout Root, JSON, inout Report) -> Void,
+    names: @escaping @Sendable () -> [(name: String, shape: Shape, documentation: String)], name: String? = nil,
+    isRequired: Bool, isChoiceOfKeys: Bool, readPreset: @escaping @Sendable (inout Root, JSON, inout Report) -> Void,
     read: @escaping @Sendable (inout Root, JSON, Suggested, inout Report) -> Void,
     encode: @escaping @Sendable (Root) -> [JSON.Member]
   ) {
     self.names = names
+    self.name = name
     self.isRequired = isRequired
     self.isChoiceOfKeys = isChoiceOfKeys
     self.readPreset = readPreset
@@ -140,8 +144,8 @@ public struct Field<Root>: Sendable {
     example = nil
   }
 
-  /// The keys it reads.
-  var keys: [String] { names().map(\.name) }
+  /// Whether it is a key that this reads.
+  func reads(_ key: String) -> Bool { name.map { $0 == key } ?? names().contains { $0.name == key } }
 
   func entries(group: Int, _ defaults: Root) -> [ObjectReference.Entry] {
     let written = isRequired ? [] : encode(defaults)

@@ -118,7 +118,7 @@ struct SweepPlanTests {
   @Test(
     "constraints know arithmetic, logic, texts, swept paths by their ends, and what is not swept",
     arguments: [
-      ("10 * onResistance <= offResistance", 3), ("not (onResistance < 1e5)", 6), ("onResistance == 1e4", 3),
+      ("10 * onResistance <= offResistance", 5), ("not (onResistance < 1e5)", 6), ("onResistance == 1e4", 3),
       ("onResistance == 1e4 or offResistance == 1e6 and onResistance != 1e5", 4),
       ("device.onResistance + 2 ^ 3 * 1000 - 1e3 / 2 > 17500", 6), ("-onResistance < -5e4", 6),
       ("wireResistance == 2.5 and kind == 'crossbar'", 9), ("hardware.circuit.driverResistance >= 0", 9),
@@ -207,7 +207,10 @@ struct SweepPlanTests {
       (#"{ "seed": [1], "where": ["seed >"] }"#, ["ends where a value is expected"]),
       (#"{ "seed": [1], "where": ["seed + 1"] }"#, ["neither true nor false"]),
       (#"{ "seed": [1], "where": ["sed > 1"] }"#, ["sed has no value"]),
-      (#"{ "seed": [1], "where": ["random.seed > 1"] }"#, ["could be"]),
+      (
+        #"{ "stages.small.inputs.random.seed": [1], "stages.small.conductance.random.seed": [1], "where": ["random.seed > 1"] }"#,
+        ["random.seed could be stages.small.inputs.random.seed or stages.small.conductance.random.seed"]
+      ),
       (#"{ "seed": [1], "where": ["seed = 1"] }"#, ["'=' means nothing here"]),
       (#"{ "seed": [1], "where": ["kind > 1"] }"#, ["kind, which is \"crossbar\""]),
       (#"{ "name": ["a", "b"] }"#, ["names the sweep's folder"]),

@@ -46,11 +46,12 @@ public final class Progress {
     done += n
     guard !isQuiet else { return }
     let now = Self.now()
-    guard now >= shownAt else { return }
+    // In a log, a line that says nothing new is one too many.
+    guard now >= shownAt, n > 0 || isTerminal else { return }
     shownAt = now + (isTerminal ? 0.1 : 10)
     let elapsed = now - startedAt
     let rate = Double(done - doneAtStart) / max(elapsed, 1e-9)
-    let left = rate > 0 ? Double(total - done) / rate : 0
+    let left = rate > 0 ? Double(total - done) / rate : total > done ? .infinity : 0
     let share = total > 0 ? min(1, Double(done) / Double(total)) : 0
     let figures = "\(brief(rate)) \(unit)/s, \(Self.duration(left)) left\(note().isEmpty ? "" : ", \(note())")"
     if isTerminal {

@@ -56,7 +56,8 @@ struct SweepCheck {
     var order: [String] = []
     for (point, diagnostics) in all.enumerated() {
       for d in diagnostics {
-        let key = "\(d.position.offset) \(d.path) \(d.message)"
+        // An unknown key is the path's fault, whatever the value.
+        let key = "\(d.message == "unknown key" ? 0 : d.position.offset) \(d.path) \(d.message)"
         if first[key] == nil {
           first[key] = (d, point, 0)
           order.append(key)
@@ -68,13 +69,18 @@ struct SweepCheck {
       guard let (found, point, count) = first[key] else { return nil }
       var d = found
       let axis = axes.first { d.path == $0.canonical || d.path.hasPrefix($0.canonical + ".") }
+      // All points that share what is to blame have it; where fewer do, another axis has a part in it.
+      var concerned = points.count
       if let axis {
         d.message = "\(d.path): \(d.message)"
         d.path = "sweep.\"\(axis.path)\""
-        if found.path == axis.canonical && found.message == "unknown key" { d.position = axis.position }
-      } else if count == 1 && points.count > 1 {
+        if found.message == "unknown key" && found.path == axis.canonical { d.position = axis.position }
+        let value = points[point].values.last { $0.path == axis.path }?.value
+        concerned = points.count { $0.values.last { $0.path == axis.path }?.value == value }
+      }
+      if count == 1 && concerned > 1 {
         d.message += " (at \(points[point].description))"
-      } else if count < points.count {
+      } else if count < concerned {
         d.message += " (in \(count) of \(points.count) points, the first at \(points[point].description))"
       }
       return d

@@ -81,7 +81,7 @@ public final class SweepRunner {
     let lock = try SweepLock(folder: folder.path, shard: options.shard)
     defer { lock.release() }
     if let warning = lock.warning { progress.say("warning: \(warning)") }
-    // What is unfinished may be another shard's, or its who collects them, and in the making.
+    // What another shard is writing just now looks the same as what a killed process left.
     if options.shard == nil { try DurableFile.removeStale(in: folder.path) }
     // Somebody else may have worked here in the meantime.
     (earlier, states) = try surveyed()
