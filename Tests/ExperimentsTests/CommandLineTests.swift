@@ -99,7 +99,7 @@ struct CommandLineTests {
       #expect(json["seed"] == 7 && json["config"]?["stages"]?[0]?["train"]?["epochs"] == 1)
     }
     let table = try engine("compare")
-    #expect(table.status == 0 && table.output.contains("models.main.hidden"))
+    #expect(table.status == 0 && table.output.contains("hidden"))
   }
 
   @Test("a wrong configuration ends run with status 2 and leaves no folder behind")
