@@ -35,7 +35,8 @@ let package = Package(
     .executableTarget(
       name: "simengine",
       dependencies: [
-        "Configuration", "Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Configuration", "Experiments", "LinearAlgebra",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Interposes malloc: for test executables only.
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),

@@ -371,6 +371,11 @@ public final class Workspace {
     for a in arrays { try a.prepare(step: step, workers: pool.threads, pool: pool) }
   }
 
+  /// - Throws: what went wrong in reads since this was last called.
+  public func requireReads() throws {
+    for a in arrays { if let failure = (a as? any FallibleReads)?.takeReadFailure() { throw failure } }
+  }
+
   /// Updates, after a backward pass, every array that wants the batch's vectors one by one.
   public func updateArrays(rate: Float, step: Int) {
     guard updatesPerVector else { return }

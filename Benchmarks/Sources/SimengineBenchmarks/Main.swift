@@ -1,5 +1,6 @@
 import Crossbars
 import Glibc
+import LinearAlgebra
 import NeuralNetworks
 
 /// Speed beside the machine's limits and beside peers. `Benchmarks/run` builds, sets up the peers and calls it.
@@ -29,6 +30,8 @@ import NeuralNetworks
     """
 
   static func main() {
+    // As the engine does; the peers inherit what it tells OpenBLAS.
+    BLAS.restartWithFittingKernels()
     do {
       try run()
     } catch {

@@ -287,6 +287,7 @@ private struct Preflight {
     }
     if let train = body as? TrainStage {
       checkOptimizer(train, targets, at: path)
+      checkLearning(targets, at: path)
       if let prune = train.prune {
         let schedule = prune.schedule(epochs: train.epochs)
         checkPruning(prune.choice, events: schedule.events, targets, facts(of: stage), at: "\(path).prune")
@@ -337,6 +338,23 @@ private struct Preflight {
       refuse(
         TrainStage.sentence(stateful.what, model: target, layer: layer), at: "\(path).optimizer.\(stateful.key)",
         hint: TrainStage.arrayHint)
+    }
+  }
+
+  /// Some arrays can be read only.
+  private mutating func checkLearning(_ targets: [String], at path: String) {
+    for target in targets {
+      guard let network = networks[target], let (configuration, _) = hardware[target] else { continue }
+      for layer in network.weights.map(\.node.name) {
+        guard let own = try? configuration.configuration(forLayer: layer), let reason = own.reasonNotToLearn else {
+          continue
+        }
+        refuse(
+          "layer \(layer) of model \(target) cannot be trained with its \(reason.key): \(reason.sentence)", at: path,
+          hint:
+            "train on other hardware and put the weights on this one by a map stage, or digital layers by \"layers\"")
+        break
+      }
     }
   }
 

@@ -80,9 +80,13 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
       func pass(age: Double?) throws {
         let (loss, scores) = try evaluator.run(step: nil, progress: run.progress)
         let hasLoss = !loss.isNaN || target.networks.count == 1
-        let rare = try run.dataConfiguration(context.stage.dataset).imbalance.map { scores.accuracies(of: $0.classes) }
-        findings.append(
-          Finding(chip: chip, age: age, metrics: scores.metrics + (hasLoss ? [("loss", loss)] : []) + (rare ?? [])))
+        var metrics = scores.metrics + (hasLoss ? [("loss", loss)] : [])
+        if let imbalance = try run.dataConfiguration(context.stage.dataset).imbalance {
+          metrics += scores.accuracies(of: imbalance.classes)
+        }
+        let unreached = target.networks.compactMap(\.unreachedWrites)
+        if !unreached.isEmpty { metrics.append(("unreachedWrites", Double(unreached.reduce(0, +)))) }
+        findings.append(Finding(chip: chip, age: age, metrics: metrics))
         classes = scores.classes
         confusion = confusion.isEmpty ? scores.confusion : zip(confusion, scores.confusion).map { $0 + $1 }
       }
