@@ -35,7 +35,8 @@ let package = Package(
     .executableTarget(
       name: "simengine",
       dependencies: [
-        "Configuration", "Experiments", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Configuration", "Experiments", "LinearAlgebra",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Interposes malloc: for test executables only.
     .target(name: "CAllocationCounter", path: "Tests/CAllocationCounter"),
@@ -43,7 +44,7 @@ let package = Package(
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"]),
     .testTarget(
       name: "NeuralNetworksTests",
-      dependencies: ["NeuralNetworks", "Datasets", "LinearAlgebra", "CKernels", "CAllocationCounter"],
+      dependencies: ["NeuralNetworks", "Compression", "Datasets", "LinearAlgebra", "CKernels", "CAllocationCounter"],
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "CrossbarsTests",

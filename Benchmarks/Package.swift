@@ -10,7 +10,8 @@ let package = Package(
       name: "SimengineBenchmarks",
       dependencies: [
         .product(name: "LinearAlgebra", package: "simengine"), .product(name: "NeuralNetworks", package: "simengine"),
-        .product(name: "Crossbars", package: "simengine"), .product(name: "Compression", package: "simengine"), .product(name: "Datasets", package: "simengine"),
+        .product(name: "Crossbars", package: "simengine"), .product(name: "Compression", package: "simengine"),
+        .product(name: "Datasets", package: "simengine"),
       ])
   ]
 )

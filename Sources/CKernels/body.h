@@ -519,55 +519,69 @@ ATTRIBUTES INLINE void NAME(movedDevices)(const int form, const int varied, size
     }
 }
 
-// n devices by pulses[i]·sign pulses each, positive up. Pulses are rare: the devices that get some are gathered, thirty-two
-// at a time, and Gaussian i of the stream from `first` on belongs to the i-th of them. With `shown`, x is the persistent
-// state, and what is read is drawn about it anew for every device that got pulses, from the stream whose index has its
-// highest bit set.
-ATTRIBUTES INLINE void NAME(applyPulsesOf)(const int form, const int varied, size_t n, const CKStepLaw *p,
-                                           const CKDevices *d, CKStream s, size_t first, const float *pulses,
-                                           float sign, float *x, float *shown) {
-  uint32_t group = (uint32_t)(first / 32);
-  CKStream write = s;
-  write.indexHigh |= 0x80000000u;
-  uint32_t at[64] = {0};
-  float k[64] = {0}, normal[32] = {0}, written[32] = {0};
-  size_t have = 0;
-  for (size_t i = 0; i < n || have > 0; i += 32) {
-    if (i < n) {
-      // Also counts that are not numbers.
-      uint32_t some = NAME(nonzero)(pulses + i, n - i);
-      for (; some; some &= some - 1) {
-        const uint32_t j = (uint32_t)__builtin_ctz(some);
-        at[have] = (uint32_t)i + j;
-        k[have++] = pulses[i + j];
-      }
-    }
-    // The last ones may be fewer.
-    while (have >= 32 || (have > 0 && i + 32 >= n)) {
-      const size_t m = have < 32 ? have : 32;
-      if (p->noise > 0) NAME(gaussianGroup)(s, group, normal);
-      if (shown) NAME(gaussianGroup)(write, group, written);
-      group++;
-      NAME(movedDevices)(form, varied, m, p, d, at, k, sign, normal, written, x, shown);
-      have -= m;
-      memmove(at, at + m, have * sizeof *at);
-      memmove(k, k + m, have * sizeof *k);
-    }
+// As movedDevices, for the law's form and for devices that differ or not.
+ATTRIBUTES static void NAME(moved)(size_t m, const CKStepLaw *p, const CKDevices *d, const uint32_t *at, const float *k,
+                                   float sign, const float *normal, const float *written, float *x, float *shown) {
+  const int varied = d->stepUp || d->stepDown || d->lower || d->upper;
+  switch (2 * p->form + varied) {
+    case 0: NAME(movedDevices)(0, 0, m, p, d, at, k, sign, normal, written, x, shown); break;
+    case 1: NAME(movedDevices)(0, 1, m, p, d, at, k, sign, normal, written, x, shown); break;
+    case 2: NAME(movedDevices)(1, 0, m, p, d, at, k, sign, normal, written, x, shown); break;
+    case 3: NAME(movedDevices)(1, 1, m, p, d, at, k, sign, normal, written, x, shown); break;
+    case 4: NAME(movedDevices)(2, 0, m, p, d, at, k, sign, normal, written, x, shown); break;
+    case 5: NAME(movedDevices)(2, 1, m, p, d, at, k, sign, normal, written, x, shown); break;
+    case 6: NAME(movedDevices)(3, 0, m, p, d, at, k, sign, normal, written, x, shown); break;
+    default: NAME(movedDevices)(3, 1, m, p, d, at, k, sign, normal, written, x, shown); break;
   }
 }
 
+// The m devices at[0], at[1], … by k[i]·sign pulses each, positive up. Gaussian i of the stream from `first` on belongs to
+// the i-th of them. With `shown`, x is the persistent state, and what is read is drawn about it anew for every device that
+// got pulses, from the stream whose index has its highest bit set. Writes to at and k beyond m, up to a multiple of 32.
+ATTRIBUTES static void NAME(applyPulsesAt)(size_t m, const CKStepLaw *p, const CKDevices *d, CKStream s, size_t first,
+                                           uint32_t *at, float *k, float sign, float *x, float *shown) {
+  uint32_t group = (uint32_t)(first / 32);
+  CKStream write = s;
+  write.indexHigh |= 0x80000000u;
+  float normal[32] = {0}, written[32] = {0};
+  for (size_t i = m; i % 32 > 0; i++) {
+    at[i] = 0;
+    k[i] = 0;
+  }
+  for (size_t i = 0; i < m; i += 32, group++) {
+    if (p->noise > 0) NAME(gaussianGroup)(s, group, normal);
+    if (shown) NAME(gaussianGroup)(write, group, written);
+    NAME(moved)(m - i < 32 ? m - i : 32, p, d, at + i, k + i, sign, normal, written, x, shown);
+  }
+}
+
+// The same for pulses[i]·sign pulses of every one of n devices. Pulses are rare: the devices that get some are gathered,
+// a block at a time.
 ATTRIBUTES static void NAME(applyPulses)(size_t n, const CKStepLaw *p, const CKDevices *d, CKStream s, size_t first,
                                          const float *pulses, float sign, float *x, float *shown) {
-  const int varied = d->stepUp || d->stepDown || d->lower || d->upper;
-  switch (2 * p->form + varied) {
-    case 0: NAME(applyPulsesOf)(0, 0, n, p, d, s, first, pulses, sign, x, shown); break;
-    case 1: NAME(applyPulsesOf)(0, 1, n, p, d, s, first, pulses, sign, x, shown); break;
-    case 2: NAME(applyPulsesOf)(1, 0, n, p, d, s, first, pulses, sign, x, shown); break;
-    case 3: NAME(applyPulsesOf)(1, 1, n, p, d, s, first, pulses, sign, x, shown); break;
-    case 4: NAME(applyPulsesOf)(2, 0, n, p, d, s, first, pulses, sign, x, shown); break;
-    case 5: NAME(applyPulsesOf)(2, 1, n, p, d, s, first, pulses, sign, x, shown); break;
-    case 6: NAME(applyPulsesOf)(3, 0, n, p, d, s, first, pulses, sign, x, shown); break;
-    default: NAME(applyPulsesOf)(3, 1, n, p, d, s, first, pulses, sign, x, shown); break;
+  uint32_t at[GATHERED + 32];
+  float k[GATHERED + 32];
+  size_t have = 0, done = 0;
+  for (size_t i = 0; i < n; i += 32) {
+    // Also counts that are not numbers.
+    uint32_t some = NAME(nonzero)(pulses + i, n - i);
+    for (; some; some &= some - 1) {
+      const uint32_t j = (uint32_t)__builtin_ctz(some);
+      at[have] = (uint32_t)i + j;
+      k[have++] = pulses[i + j];
+    }
+    if (have < GATHERED && i + 32 < n) continue;
+    // Whole groups of Gaussians, until the last.
+    const size_t m = i + 32 < n ? have / 32 * 32 : have, rest = have - m;
+    uint32_t nextAt[32];
+    float nextK[32];
+    memcpy(nextAt, at + m, rest * sizeof *at);
+    memcpy(nextK, k + m, rest * sizeof *k);
+    NAME(applyPulsesAt)(m, p, d, s, first + done, at, k, sign, x, shown);
+    done += m;
+    have = rest;
+    memcpy(at, nextAt, rest * sizeof *at);
+    memcpy(k, nextK, rest * sizeof *k);
   }
 }
 
@@ -644,14 +658,3 @@ ATTRIBUTES static void NAME(adam)(size_t n, float rate, float beta1, float beta2
     g[i] = -first * m[i] / (__builtin_elementwise_sqrt(v[i]) * root + epsilon) - rate * decoupledDecay * w[i];
   }
 }
-
-static const CKernels NAME(table) = {
-    NAME(randomBits), NAME(uniform), NAME(gaussian), NAME(exponential), NAME(gatherPatches), NAME(scatterPatches),
-    NAME(addBias), NAME(columnSums), NAME(relu), NAME(reluBackward), NAME(maxPool), NAME(maxPoolBackward),
-    NAME(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(applyPulses), NAME(lineSums),
-    NAME(effectiveWeights), NAME(pulseCounts), NAME(streamDigits), NAME(addNoise),
-    NAME(moments), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), NAME(multiplyPanels),
-    NAME(multiplyConverted),
-    NAME(multiplySmall), NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
-    NAME(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
-};

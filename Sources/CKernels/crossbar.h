@@ -1,23 +1,5 @@
 // Passes over the cells of crossbar arrays: included by body.h, once per instruction set.
 
-// Rows become columns.
-ATTRIBUTES INLINE void NAME(transpose)(NAME(Vector) *r) {
-  NAME(Vector) s[8], t[8];
-  UNROLL for (int i = 0; i < 8; i += 2) {
-    s[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-    s[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-  }
-  UNROLL for (int i = 0; i < 8; i += 4)
-    UNROLL for (int h = 0; h < 2; h++) {
-      t[i + 2 * h] = __builtin_shufflevector(s[i + h], s[i + h + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-      t[i + 2 * h + 1] = __builtin_shufflevector(s[i + h], s[i + h + 2], 2, 3, 10, 11, 6, 7, 14, 15);
-    }
-  UNROLL for (int i = 0; i < 4; i++) {
-    r[i] = __builtin_shufflevector(t[i], t[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-    r[i + 4] = __builtin_shufflevector(t[i], t[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
-  }
-}
-
 // The closed form of a tile by line sums:
 //
 //   w (+)= gain · g / (1 + A + B),   g = (x + floor)·factor, in units of G_max − G_min

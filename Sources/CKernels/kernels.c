@@ -101,6 +101,19 @@ INLINE uint32_t nonzeroPortable(const float *x, size_t n) {
   return result;
 }
 
+// Which of thirty-two words have a bit in common with `own`.
+INLINE uint32_t commonPortable(const uint32_t *words, uint32_t own) {
+  uint32_t result = 0;
+  for (uint32_t i = 0; i < 32; i++) result |= (uint32_t)((words[i] & own) != 0) << i;
+  return result;
+}
+
+// Two groups of a stream.
+INLINE void philoxPairPortable(CKStream s, uint32_t group, uint32_t *o) {
+  philoxGroupPortable(s, group, o);
+  philoxGroupPortable(s, group + 1, o + 32);
+}
+
 // Each lane held within ±most; what is not a number stays so.
 INLINE Eight clampPortable(Eight t, float most) {
   for (int l = 0; l < 8; l++) {
@@ -113,13 +126,18 @@ INLINE Eight clampPortable(Eight t, float most) {
 // Vectors of eight floats in both bodies, so that both add in the same order.
 #define LANES 8
 #define ROWS 6
+// Devices that an update gathers before it moves them.
+#define GATHERED 256
 
 // Vectors are passed to inlined functions only.
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #define NAME(x) x##Portable
+#define WIDE(x) NAME(x)
 #define ATTRIBUTES
 #include "body.h"
+#include "trains.h"
+#include "table.h"
 #undef NAME
 #undef ATTRIBUTES
 
@@ -166,6 +184,22 @@ AVX2 INLINE uint32_t nonzeroAVX2(const float *x, size_t n) {
   return result;
 }
 
+AVX2 INLINE uint32_t commonAVX2(const uint32_t *words, uint32_t own) {
+  const __m256i bits = _mm256_set1_epi32((int)own);
+  uint32_t result = 0;
+  for (int i = 0; i < 32; i += 8) {
+    const __m256i both = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(words + i)), bits);
+    const __m256i none = _mm256_cmpeq_epi32(both, _mm256_setzero_si256());
+    result |= (uint32_t)(~_mm256_movemask_ps(_mm256_castsi256_ps(none)) & 255) << i;
+  }
+  return result;
+}
+
+AVX2 INLINE void philoxPairAVX2(CKStream s, uint32_t group, uint32_t *o) {
+  philoxGroupAVX2(s, group, o);
+  philoxGroupAVX2(s, group + 1, o + 32);
+}
+
 // The second operand is the result where one is not a number.
 AVX2 INLINE Eight clampAVX2(Eight t, float most) {
   return (Eight)_mm256_max_ps(_mm256_set1_ps(-most), _mm256_min_ps(_mm256_set1_ps(most), (__m256)t));
@@ -175,16 +209,35 @@ AVX2 INLINE Eight clampAVX2(Eight t, float most) {
 #define ATTRIBUTES AVX2
 #pragma STDC FP_CONTRACT ON
 #include "body.h"
+#include "trains.h"
+#include "table.h"
+
+// What is not AVX-512's own is AVX2's.
+#define AVX512 __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")))
+#undef WIDE
+#define WIDE(x) x##AVX512
+#undef ATTRIBUTES
+#define ATTRIBUTES AVX512
+#include "avx512.h"
+#include "trains.h"
+#include "table.h"
 
 const CKernels *ckAVX2(void) {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &tableAVX2 : NULL;
 }
+const CKernels *ckAVX512(void) {
+  return ckAVX2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                 __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
+             ? &tableAVX512
+             : NULL;
+}
 #else
 const CKernels *ckAVX2(void) { return NULL; }
+const CKernels *ckAVX512(void) { return NULL; }
 #endif
 
 const CKernels *const ckPortable = &tablePortable;
 const CKernels *ckBest(void) {
-  const CKernels *fast = ckAVX2();
-  return fast ? fast : ckPortable;
+  const CKernels *wide = ckAVX512(), *fast = ckAVX2();
+  return wide ? wide : fast ? fast : ckPortable;
 }

@@ -21,6 +21,24 @@ ATTRIBUTES static size_t NAME(panelFloats)(int k, int n) {
   return (size_t)(n + LANES - 1) / LANES * LANES * (size_t)(k + 1);
 }
 
+// Rows become columns.
+ATTRIBUTES INLINE void NAME(transpose)(NAME(Vector) *r) {
+  NAME(Vector) s[8], t[8];
+  UNROLL for (int i = 0; i < 8; i += 2) {
+    s[i] = __builtin_shufflevector(r[i], r[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    s[i + 1] = __builtin_shufflevector(r[i], r[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+  }
+  UNROLL for (int i = 0; i < 8; i += 4)
+    UNROLL for (int h = 0; h < 2; h++) {
+      t[i + 2 * h] = __builtin_shufflevector(s[i + h], s[i + h + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      t[i + 2 * h + 1] = __builtin_shufflevector(s[i + h], s[i + h + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  UNROLL for (int i = 0; i < 4; i++) {
+    r[i] = __builtin_shufflevector(t[i], t[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    r[i + 4] = __builtin_shufflevector(t[i], t[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+}
+
 // B[i][j] = b[i · strideK + j · strideN]; bias may be null.
 ATTRIBUTES static void NAME(packPanels)(int k, int n, const float *b, size_t strideK, size_t strideN, const float *bias,
                                         float *panels) {
@@ -29,7 +47,17 @@ ATTRIBUTES static void NAME(packPanels)(int k, int n, const float *b, size_t str
     float *to = panels + NAME(panel)(k, n, j0, &width);
     const int m = n - j0 < width ? n - j0 : width;
     for (int j = 0; j < width; j++) to[j] = bias && j < m ? bias[j0 + j] : 0.f;
-    for (int i = 0; i < k; i++) {
+    int i = 0;
+    // Columns that lie in memory one after another: squares of them become rows.
+    for (; strideK == 1 && i + LANES <= k; i += LANES, to += LANES * width)
+      for (int v = 0; v < width; v += LANES) {
+        NAME(Vector) square[LANES];
+        UNROLL for (int j = 0; j < LANES; j++)
+          square[j] = v + j < m ? *(const NAME(Vector) *)(b + (size_t)(j0 + v + j) * strideN + i) : (NAME(Vector)){0};
+        NAME(transpose)(square);
+        UNROLL for (int j = 0; j < LANES; j++) *(NAME(Vector) *)(to + (j + 1) * width + v) = square[j];
+      }
+    for (; i < k; i++) {
       to += width;
       for (int j = 0; j < m; j++) to[j] = b[i * strideK + (size_t)(j0 + j) * strideN];
       for (int j = m; j < width; j++) to[j] = 0.f;

@@ -20,6 +20,12 @@ public protocol ChannelCriterion: Sendable {
   /// Runs between two updates, on one thread; the passes that it asks for use the pool. It must not change the model.
   /// - Throws: what refreshing an array throws; what `context.proceed` throws.
   func scores(_ context: ScoringContext) throws -> [[Double]]
+  /// Looks at a model before anything runs. - Throws: `ModelError` when the criterion cannot score it.
+  func check(_ model: Model) throws
+}
+
+extension ChannelCriterion {
+  public func check(_ model: Model) throws {}
 }
 
 /// What a criterion must be given.
@@ -98,8 +104,10 @@ public struct ScoringContext {
   }
 
   /// A workspace for passes over the samples.
-  public func workspace(gradients: Bool) -> Workspace {
-    let workspace = Workspace(model, batch: min(batch, max(1, samples?.count ?? 1)), pool: pool, gradients: gradients)
+  public func workspace(gradients: Bool, parameterGradients: Bool = true) -> Workspace {
+    let workspace = Workspace(
+      model, batch: min(batch, max(1, samples?.count ?? 1)), pool: pool, gradients: gradients,
+      parameterGradients: parameterGradients)
     workspace.task = task
     workspace.seed = seed
     return workspace

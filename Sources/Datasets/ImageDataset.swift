@@ -80,6 +80,18 @@ public struct LabelledImages: Equatable, Sendable {
     return LabelledImages(sampleShape: sampleShape, values: part, labels: Array(labels[range]))
   }
 
+  /// The samples of the given numbers, in their order.
+  /// - Precondition: each lies within 0..<count.
+  public func selecting(_ samples: [Int]) -> LabelledImages {
+    let size = sampleSize
+    let part: Values =
+      switch values {
+      case .bytes(let v, let scale): .bytes(samples.flatMap { v[$0 * size..<($0 + 1) * size] }, scale: scale)
+      case .floats(let v): .floats(samples.flatMap { v[$0 * size..<($0 + 1) * size] })
+      }
+    return LabelledImages(sampleShape: sampleShape, values: part, labels: samples.map { labels[$0] })
+  }
+
   /// The first `count` samples, or all if there are fewer.
   public func prefix(_ count: Int) -> LabelledImages { count < self.count ? subset(0..<count) : self }
 }
@@ -146,6 +158,35 @@ public struct ImageDataset: Equatable, Sendable {
     var copy = self
     copy.train = train.subset(0..<train.count - count)
     copy.validation = train.subset(train.count - count..<train.count)
+    return copy
+  }
+
+  /// Only a share of some classes' training samples; validation and test parts stay as they are.
+  ///
+  /// - Parameters:
+  ///   - classes: numbers of the classes that become rare.
+  ///   - share: of their samples that stay, rounded to the nearest count for each class.
+  ///   - order: a permutation of so many samples of a class, the first of which stay.
+  /// - Throws: `DataError` when a class is none of the data's, or would be left without samples.
+  public func imbalanced(
+    classes rare: [Int], keeping share: Double, order: (_ class: Int, _ count: Int) -> [Int]
+  ) throws -> ImageDataset {
+    var isKept = [Bool](repeating: true, count: train.count)
+    for c in Set(rare).sorted() {
+      guard c >= 0, c < classes else {
+        throw DataError("\(name): class \(c) is to be made rare, but there are classes 0 to \(classes - 1)")
+      }
+      let own = train.labels.indices.filter { train.labels[$0] == c }
+      let count = Int((Double(own.count) * share).rounded())
+      guard count > 0 else {
+        throw DataError(
+          "\(name): of the \(own.count) training samples of class \(c) (\(classNames[c])) a share of \(share) would leave "
+            + "none")
+      }
+      for i in order(c, own.count)[count...] { isKept[own[i]] = false }
+    }
+    var copy = self
+    copy.train = train.selecting(isKept.indices.filter { isKept[$0] })
     return copy
   }
 

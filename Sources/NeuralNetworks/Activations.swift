@@ -18,6 +18,13 @@ public final class ReLU: Layer {
     guard let dx = p.inputGradient() else { return }
     kernels.reluBackward(p.samples * shape.count, p.output, p.outputGradient, dx)
   }
+
+  /// Relevance passes as it is.
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) {
+    guard let r = p.inputGradient(), r != p.outputGradient else { return }
+    r.update(from: p.outputGradient, count: p.samples * shape.count)
+  }
+  public var passesRelevance: Bool { true }
 }
 
 /// y = x · m / (1 − rate) with m = 0 at the given rate, else 1, while training; y = x otherwise.
@@ -77,4 +84,8 @@ public final class Dropout: Layer {
     let mask = p.savedFloats!
     for i in 0..<count { dx[i] = dy[i] * mask[i] }
   }
+
+  /// Outside of training the layer does nothing, to relevance neither.
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { backward(p) }
+  public var passesRelevance: Bool { true }
 }

@@ -183,6 +183,13 @@ public final class BatchNorm: Layer {
     }
   }
 
+  /// Relevance passes as it is; the rule may have the norm folded into the weights before.
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) {
+    guard let r = p.inputGradient(), r != p.outputGradient else { return }
+    r.update(from: p.outputGradient, count: p.samples * shape.count)
+  }
+  public var passesRelevance: Bool { true }
+
   public func reduceBackward(_ b: BatchSums) {
     let n = Double(b.samples * shape.pixels)
     for c in 0..<channels {

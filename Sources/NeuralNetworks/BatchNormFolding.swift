@@ -19,7 +19,6 @@ extension Model {
       matrix.withUnsafeMutableBufferPointer { m in
         for o in 0..<w.outputs { for k in 0..<inputs { m[o * inputs + k] *= factor[o] } }
       }
-      try w.program(matrix, pool: pool)
       var left = shift
       if let bias {
         for o in 0..<w.outputs {
@@ -27,6 +26,7 @@ extension Model {
           left[o] = 0
         }
       }
+      try w.program(matrix, pool: pool)
       norm.becomeShift(left)
     }
   }

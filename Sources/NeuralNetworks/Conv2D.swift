@@ -52,6 +52,7 @@ public final class Conv2D: Layer {
       "weight", outputs: outputs, patch: Shape(height: kernel.height, width: kernel.width, channels: channels / groups),
       groups: groups, isConvolution: true)
     self.bias = bias ? Parameter("bias", count: outputs) : nil
+    weight.bias = self.bias
   }
 
   public var kind: String { "conv2d" }
@@ -279,7 +280,7 @@ public final class Conv2D: Layer {
         sample += count
       }
     }
-    if let bias { kernels.addBias(p.samples * g.output.pixels, outputs, bias.values, y, outputs) }
+    if let bias, !weight.holdsBias { kernels.addBias(p.samples * g.output.pixels, outputs, bias.values, y, outputs) }
   }
 
   public func backward(_ p: Piece) {
@@ -392,6 +393,18 @@ public final class Conv2D: Layer {
       }
       sample += count
     }
+  }
+
+  /// The αβ rule.
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { split?.relevance(p, rule) }
+  public var passesRelevance: Bool { true }
+
+  public func makeSplitTwin() throws -> (any Layer)? {
+    let twin = try Conv2D(
+      channels: channels, outputs: 2 * outputs, kernel: kernelSize, stride: stride, padding: padding,
+      dilation: dilation, groups: groups, bias: false)
+    twin.requestedMethod = requestedMethod
+    return twin
   }
 
   public func updateArrays(

@@ -99,6 +99,16 @@ public protocol Layer: AnyObject {
   func forward(_ piece: Piece)
   func backward(_ piece: Piece)
 
+  /// Hands the relevance of the output, `piece.outputGradient`, to the inputs' `piece.inputGradient`: in memory, order
+  /// and number of calls like `backward` after a forward pass in evaluation mode, by a rule instead of by derivatives.
+  ///
+  /// - Parameter split: the layer's weights by sign, for a layer that has some.
+  func relevance(_ piece: Piece, _ rule: RelevanceRule, _ split: SplitWeights?)
+  /// False where no rule is known; a `RelevancePass` through such a layer is refused.
+  var passesRelevance: Bool { get }
+  /// An empty layer of the same products with twice the outputs: for each group first W⁺, then W⁻. nil without weights.
+  func makeSplitTwin() throws -> (any Layer)?
+
   /// Number of independent tasks by which the layer fills its shared memory (weights packed or transformed) before
   /// every forward pass, and every backward pass; 0 when it derives nothing.
   func preparationTasks(backward: Bool) -> Int
@@ -161,6 +171,11 @@ public struct BatchSums {
 }
 
 extension Layer {
+  public func relevance(_ piece: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) {
+    preconditionFailure("no rule is known for the relevance of a layer of kind \(kind)")
+  }
+  public var passesRelevance: Bool { false }
+  public func makeSplitTwin() throws -> (any Layer)? { nil }
   public var parameters: [Parameter] { [] }
   public var weights: [Weights] { [] }
   public var buffers: [(name: String, parameter: Parameter)] { [] }

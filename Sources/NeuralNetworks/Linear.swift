@@ -16,6 +16,7 @@ public final class Linear: Layer {
     self.outputs = outputs
     weight = Weights("weight", outputs: outputs, patch: input, isConvolution: false)
     self.bias = bias ? Parameter("bias", count: outputs) : nil
+    weight.bias = self.bias
   }
 
   public var kind: String { "linear" }
@@ -38,7 +39,7 @@ public final class Linear: Layer {
   public func forward(_ p: Piece) {
     weight.arrays[0].forward(
       p.input(), weight.inputs, rows: p.samples, p.output, outputs, p.readContext(scratch: p.scratch))
-    if let bias { kernels.addBias(p.samples, outputs, bias.values, p.output, outputs) }
+    if let bias, !weight.holdsBias { kernels.addBias(p.samples, outputs, bias.values, p.output, outputs) }
   }
 
   public func backward(_ p: Piece) {
@@ -48,6 +49,11 @@ public final class Linear: Layer {
         p.outputGradient, outputs, rows: p.samples, dx, weight.inputs, p.readContext(scratch: p.scratch))
     }
   }
+
+  /// The αβ rule.
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { split?.relevance(p, rule) }
+  public var passesRelevance: Bool { true }
+  public func makeSplitTwin() throws -> (any Layer)? { Linear(input: weight.patch, outputs: 2 * outputs, bias: false) }
 
   public func gradientTasks(batch: Int) -> Int {
     min(max(1, outputs / 16), max(1, batch * outputs * weight.inputs >> 20) + 1)

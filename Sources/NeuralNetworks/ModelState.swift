@@ -47,8 +47,9 @@ extension Model {
     if let extra = left.keys.filter({ !$0.hasSuffix("num_batches_tracked") }).sorted().first {
       throw ModelError("\(extra): in the file but not in the model")
     }
-    for (w, matrix) in matrices { try w.program(matrix, pool: pool) }
     for (p, tensor) in vectors { p.tensor = tensor.reshaped([p.count]) }
+    // After the biases, which some arrays hold.
+    for (w, matrix) in matrices { try w.program(matrix, pool: pool) }
   }
 
   /// The gradient of every parameter under its state-dict name and in PyTorch's layout.

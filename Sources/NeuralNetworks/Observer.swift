@@ -11,6 +11,8 @@ public protocol Observer: AnyObject {
   func inject(
     _ node: Node, samples: Range<Int>, activation: UnsafeBufferPointer<Float>,
     gradient: UnsafeMutableBufferPointer<Float>)
+  /// In a `RelevancePass`, before the node hands its relevance on.  - relevance: [samples, node.shape]
+  func observe(_ node: Node, samples: Range<Int>, relevance: UnsafeBufferPointer<Float>)
 }
 
 extension Observer {
@@ -19,4 +21,5 @@ extension Observer {
     _ node: Node, samples: Range<Int>, activation: UnsafeBufferPointer<Float>,
     gradient: UnsafeMutableBufferPointer<Float>
   ) {}
+  public func observe(_ node: Node, samples: Range<Int>, relevance: UnsafeBufferPointer<Float>) {}
 }

@@ -28,6 +28,9 @@ public final class Optimizer {
   /// The model's vectors and arrays with their offsets in the flat gradient, in the order of its layers.
   private var vectors: [Parameter]
   private var arrays: [(array: any WeightArray, offset: Int)]
+  /// Biases that arrays hold: the arrays with the places of their parts in the flat gradient.
+  private var biased: [(array: any BiasedArray, offset: Int)]
+  private var holders: [Weights]
 
   /// - Throws: `ModelError` when momentum is asked of arrays that update themselves: they have no place to keep it.
   public init(_ kind: OptimizerKind, weightDecay: Float = 0, decaysVectors: Bool = true, model: Model) throws {
@@ -38,6 +41,7 @@ public final class Optimizer {
     modelVersion = model.version
     vectors = model.nodes.flatMap(\.layer.parameters)
     arrays = Self.arrays(of: model)
+    (holders, biased) = Self.biases(of: model)
     let inArray = model.weights.first { $0.weights.arrays.contains { $0.updatesInArray } }
     if let inArray {
       var reason: String?
@@ -70,12 +74,25 @@ public final class Optimizer {
     }
   }
 
+  private static func biases(of model: Model) -> ([Weights], [(array: any BiasedArray, offset: Int)]) {
+    let holders = model.weights.map(\.weights).filter(\.holdsBias)
+    let biased = holders.flatMap { weights in
+      var offset = weights.bias?.offset ?? 0
+      return weights.arrays.compactMap { array -> (array: any BiasedArray, offset: Int)? in
+        defer { offset += array.outputs }
+        return (array as? any BiasedArray).map { ($0, offset) }
+      }
+    }
+    return (holders, biased)
+  }
+
   /// Goes on with the model as it is now, with state of the length of its gradient.
   func adopt(first: Storage?, second: Storage?) {
     (self.first, self.second) = (first, second)
     modelVersion = model.version
     vectors = model.nodes.flatMap(\.layer.parameters)
     arrays = Self.arrays(of: model)
+    (holders, biased) = Self.biases(of: model)
   }
 
   private static let block = 1 << 15
@@ -90,10 +107,18 @@ public final class Optimizer {
     for i in 0..<vectors.count {
       let p = vectors[i]
       let g = gradient + p.offset
+      if p.isInArray {
+        // An array that updates itself wants the gradient, another one the change.
+        if !(p.holder!.arrays[0].updatesInArray) {
+          change(p.values, g, p.offset, p.count, rate, decaysVectors || p.decays ? weightDecay : 0)
+        }
+        continue
+      }
       change(p.values, g, p.offset, p.count, rate, decaysVectors || p.decays ? weightDecay : 0)
       let w = p.values
       for j in 0..<p.count { w[j] += g[j] }
     }
+    for i in 0..<biased.count { biased[i].array.setBias(change: gradient + biased[i].offset) }
     for i in 0..<arrays.count {
       let (array, offset) = arrays[i]
       let count = array.outputs * array.inputs
@@ -111,6 +136,7 @@ public final class Optimizer {
         array.apply(delta: g, step: step, pool: pool)
       }
     }
+    for i in 0..<holders.count { holders[i].readBias() }
   }
 
   // The large case in blocks on all threads; fields instead of captures, so that nothing is allocated.

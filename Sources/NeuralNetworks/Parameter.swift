@@ -6,6 +6,10 @@ public final class Parameter {
   public private(set) var storage: Storage
   /// Whether weight decay applies, when the optimizer leaves biases and norms out of it.
   public let decays: Bool
+  /// The weights whose bias it is.
+  weak var holder: Weights?
+  /// Lives in its layer's arrays (`Weights.holdsBias`): no digital addition, no digital update.
+  public var isInArray: Bool { holder?.holdsBias ?? false }
   /// Offset of this parameter in the model's flat gradient; set when the model is wired.
   public internal(set) var offset = 0
 
@@ -42,7 +46,13 @@ public final class Parameter {
 /// shape that was flattened before it.
 public final class Weights {
   public let name: String
-  public internal(set) var arrays: [any WeightArray]
+  public internal(set) var arrays: [any WeightArray] {
+    didSet { holdsBias = bias != nil && arrays.allSatisfy { $0 is any BiasedArray } }
+  }
+  /// The layer's bias, if it has one. Where the arrays hold it, its values show what the devices hold.
+  public internal(set) var bias: Parameter? { didSet { bias?.holder = self } }
+  /// The bias is in the arrays: reads add it, and updates of the arrays move it.
+  public private(set) var holdsBias = false
   public internal(set) var patch: Shape
   public internal(set) var offset = 0
   /// PyTorch's shape of this tensor for the given number of outputs: [out, in, kh, kw] or [out, in].
@@ -67,14 +77,39 @@ public final class Weights {
     Tensor(shape: [outputs, inputs], values: arrays.flatMap { $0.weights.values })
   }
 
-  /// Programs every group's array from [outputs, inputs] in the engine's own order.
+  /// Outputs of group `g` in a vector over all of them.
+  private func part(_ g: Int) -> Range<Int> {
+    let first = arrays[..<g].reduce(0) { $0 + $1.outputs }
+    return first..<first + arrays[g].outputs
+  }
+
+  /// The bias of a group's outputs; nil where the layer has none.
+  public func biasPart(_ g: Int) -> Tensor? {
+    bias.map { bias in
+      let part = part(g)
+      return Tensor(shape: [part.count], values: part.map { bias.values[$0] })
+    }
+  }
+
+  /// Brings the bias's values up to what the arrays hold.
+  func readBias() {
+    guard holdsBias, let bias else { return }
+    for g in arrays.indices { (arrays[g] as? any BiasedArray)?.readBias(into: bias.values + part(g).lowerBound) }
+  }
+
+  /// Programs every group's array from [outputs, inputs] in the engine's own order, and the bias where they hold it.
   public func program(_ matrix: Tensor, pool: ThreadPool) throws {
     let rows = outputs / arrays.count
     let values = matrix.values
     for (g, array) in arrays.enumerated() {
-      let part = Array(values[g * rows * inputs..<(g + 1) * rows * inputs])
-      try array.program(Tensor(shape: [rows, inputs], values: part), pool: pool)
+      let part = Tensor(shape: [rows, inputs], values: Array(values[g * rows * inputs..<(g + 1) * rows * inputs]))
+      if let array = array as? any BiasedArray, let bias = biasPart(g) {
+        try array.program(part, bias: bias, pool: pool)
+      } else {
+        try array.program(part, pool: pool)
+      }
     }
+    readBias()
   }
 
   /// Where an output stands: its group, and its place there.
@@ -130,8 +165,10 @@ public final class Weights {
   /// Moves the weights onto other hardware. `owner` numbers the first array, `layer` is the name of theirs.
   public func place(on hardware: any Hardware, layer: String, owner: Int, pool: ThreadPool) throws {
     arrays = try arrays.enumerated().map { g, array in
-      try hardware.makeArray(weights: array.weights, name: layer, owner: owner + g, pool: pool)
+      try hardware.makeArray(
+        weights: array.weights, bias: biasPart(g), name: layer, owner: owner + g, pool: pool)
     }
+    readBias()
   }
 
   /// PyTorch's shape of the tensor.

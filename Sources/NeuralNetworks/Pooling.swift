@@ -89,6 +89,10 @@ public final class MaxPool: Layer {
       }
     }
   }
+
+  /// The largest value of a window has its relevance.
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { backward(p) }
+  public var passesRelevance: Bool { true }
 }
 
 /// y = the mean of each window; padding counts as zeros, as in PyTorch. A nil window means the whole image.
@@ -150,6 +154,40 @@ public final class AveragePool: Layer {
       }
     }
   }
+
+  /// R_i = Σ_windows x_i / Σx · R: in proportion to the values.
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) {
+    guard let r = p.inputGradient() else { return }
+    r.update(repeating: 0, count: p.samples * input.count)
+    let c = input.channels
+    let share = p.scratch!
+    let e = RelevanceRule.stabilizer
+    for s in 0..<p.samples {
+      let image = UnsafePointer(p.input() + s * input.count)
+      let back = r + s * input.count
+      for oy in 0..<output.height {
+        for ox in 0..<output.width {
+          let relevance = UnsafePointer(p.outputGradient + s * output.count + (oy * output.width + ox) * c)
+          let (ys, xs) = pixels(oy, ox)
+          share.update(repeating: 0, count: c)
+          for y in ys {
+            for x in xs {
+              let pixel = image + (y * input.width + x) * c
+              for i in 0..<c { share[i] += pixel[i] }
+            }
+          }
+          for i in 0..<c { share[i] = relevance[i] / (share[i] + (share[i] < 0 ? -e : e)) }
+          for y in ys {
+            for x in xs {
+              let pixel = (y * input.width + x) * c
+              for i in 0..<c { back[pixel + i] += image[pixel + i] * share[i] }
+            }
+          }
+        }
+      }
+    }
+  }
+  public var passesRelevance: Bool { true }
 
   /// Rows and columns of the input under an output pixel, the padding left out.
   private func pixels(_ oy: Int, _ ox: Int) -> (Range<Int>, Range<Int>) {

@@ -18,6 +18,7 @@ public enum RandomPurpose: Int, Sendable {
   case circuitVoltage = 22
   case circuitMove = 23
   case pruning = 30
+  case imbalance = 31
 
   /// The stream of this purpose for one owner (a layer, an array) and index (a sample number, a step, an epoch).
   public func stream(seed: UInt64, owner: Int = 0, index: UInt64 = 0) -> RandomStream {

@@ -18,6 +18,8 @@ public final class Flatten: Layer {
   public var isView: Bool { true }
   public func forward(_ p: Piece) { p.output.update(from: p.input(), count: p.samples * count) }
   public func backward(_ p: Piece) { p.inputGradient()?.update(from: p.outputGradient, count: p.samples * count) }
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { backward(p) }
+  public var passesRelevance: Bool { true }
 }
 
 /// y = Σ inputs, all of one shape: the end of a residual block. Backward: every input's gradient is dy.
@@ -122,6 +124,52 @@ public final class Add: Layer {
     let n = p.samples * shape.count
     for t in 0..<terms { p.inputGradient(t)?.update(from: p.outputGradient, count: n) }
   }
+
+  /// R_t = x_t / Σx · R: in proportion to the terms. (What the next layer has made of the sum in its place is not read.)
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) {
+    let c = shape.channels
+    let e = RelevanceRule.stabilizer
+    if places == nil && terms == 2 {
+      let r = p.outputGradient!
+      for t in 0..<2 {
+        guard let back = p.inputGradient(t) else { continue }
+        let (x, other) = (p.input(t), p.input(1 - t))
+        for i in 0..<p.samples * shape.count {
+          let sum = x[i] + other[i]
+          back[i] = x[i] * (r[i] / (sum + (sum < 0 ? -e : e)))
+        }
+      }
+      return
+    }
+    let share = p.scratch!
+    let lists = places ?? (0..<terms).map { _ in Array(0..<c) }
+    let counts = lists.map(\.count)
+    lists.flatMap { $0 }.withUnsafeBufferPointer { all in
+      for pixel in 0..<p.samples * shape.pixels {
+        share.update(repeating: 0, count: c)
+        var place = all.baseAddress!
+        for t in 0..<terms {
+          let x = p.input(t) + pixel * counts[t]
+          for i in 0..<counts[t] { share[place[i]] += x[i] }
+          place += counts[t]
+        }
+        let r = p.outputGradient + pixel * c
+        for i in 0..<c { share[i] = r[i] / (share[i] + (share[i] < 0 ? -e : e)) }
+        place = all.baseAddress!
+        for t in 0..<terms {
+          if let back = p.inputGradient(t) {
+            let (x, to) = (p.input(t) + pixel * counts[t], back + pixel * counts[t])
+            for i in 0..<counts[t] { to[i] = x[i] * share[place[i]] }
+          }
+          place += counts[t]
+        }
+      }
+    }
+  }
+  public var passesRelevance: Bool { true }
+
+  /// The channel of the sum that a channel of the t-th input is added to.
+  public func place(ofChannel channel: Int, ofInput t: Int) -> Int { places?[t][channel] ?? channel }
 }
 
 /// Joins the channels of branches of one height and width.
@@ -151,6 +199,8 @@ public final class Concatenate: Layer {
 
   public func forward(_ p: Piece) { move(p, forward: true) }
   public func backward(_ p: Piece) { move(p, forward: false) }
+  public func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { move(p, forward: false) }
+  public var passesRelevance: Bool { true }
 
   private func move(_ p: Piece, forward: Bool) {
     let total = shapes.reduce(0) { $0 + $1.channels }

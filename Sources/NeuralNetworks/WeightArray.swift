@@ -187,11 +187,31 @@ extension WeightArray {
   public func finishOuterProducts(pool: ThreadPool) {}
 }
 
+/// An array that holds its layer's bias too, on lines of its own: reads add it, and updates move it with the weights.
+public protocol BiasedArray: WeightArray {
+  /// Writes a whole weight matrix and the bias.  - weights: [outputs, inputs]   - bias: [outputs]
+  func program(_ weights: Tensor, bias: Tensor, pool: ThreadPool) throws
+  /// What the devices hold of the bias, [outputs].
+  func readBias(into bias: UnsafeMutablePointer<Float>)
+  /// What the next `outerProduct` (the bias's gradient) or `apply` (its change) does to the bias, [outputs].
+  func setBias(change: UnsafePointer<Float>)
+}
+
 /// How a layer gets its arrays: a piece of hardware as the configuration describes it.
 public protocol Hardware {
+  /// As the other form, for hardware that may hold the bias [outputs] as well: the array is then a `BiasedArray`.
+  func makeArray(weights: Tensor, bias: Tensor?, name: String, owner: Int, pool: ThreadPool) throws -> any WeightArray
   /// An array holding `weights` [outputs, inputs]. `name` is the layer's, `owner` numbers the array within the model
   /// and keys its random numbers.
   func makeArray(weights: Tensor, name: String, owner: Int, pool: ThreadPool) throws -> any WeightArray
+}
+
+extension Hardware {
+  public func makeArray(
+    weights: Tensor, bias: Tensor?, name: String, owner: Int, pool: ThreadPool
+  ) throws -> any WeightArray {
+    try makeArray(weights: weights, name: name, owner: owner, pool: pool)
+  }
 }
 
 /// Products of two activations, such as attention's Q·Kᵀ and P·V, on the hardware of choice.

@@ -35,7 +35,7 @@ public final class Workspace {
     var wantsGradient = false
   }
 
-  private struct Edge {
+  struct Edge {
     var source: Int
     /// The source's gradient was already written by a later node: this one's is added.
     var accumulates: Bool
@@ -47,9 +47,9 @@ public final class Workspace {
     var reduces: Int?
   }
 
-  private var plans: [Plan] = []
-  private var edges: [[Edge]] = []
-  private var layers: [any Layer] = []
+  private(set) var plans: [Plan] = []
+  private(set) var edges: [[Edge]] = []
+  private(set) var layers: [any Layer] = []
   /// All arrays of the model, in one list: asking every layer for its own would allocate.
   private var arrays: [any WeightArray] = []
   private let updatesPerVector: Bool
@@ -66,6 +66,7 @@ public final class Workspace {
   private var temporary: [UnsafeMutablePointer<Float>] = []
   private var largestPiece = 0
   private var laneGradients: [UnsafeMutablePointer<Float>] = []
+  private let laneCount: Int
   private let pieceLosses: UnsafeMutablePointer<Double>
 
   /// The batch's inputs, [capacity, input shape], for the caller to fill.
@@ -85,8 +86,8 @@ public final class Workspace {
   public var seed: UInt64 = 0
 
   // State of the pass under way.
-  private var samples = 0
-  private var pieces = 0
+  private(set) var samples = 0
+  private(set) var pieces = 0
   private var training = false
   private var calibrating = false
   private var step = 0
@@ -100,7 +101,9 @@ public final class Workspace {
   /// Plans anew for a model that changed since, in the memory of a workspace that is no longer used: fresh memory costs
   /// as much as several steps of a large network until all its pages are there.
   public convenience init(replacing old: Workspace) {
-    self.init(old.model, batch: old.capacity, pool: old.pool, gradients: old.keepsGradients, memory: old.memory)
+    self.init(
+      old.model, batch: old.capacity, pool: old.pool, gradients: old.keepsGradients,
+      parameterGradients: old.gradient != nil, memory: old.memory)
     task = old.task
     seed = old.seed
     observers = old.observers
@@ -109,19 +112,26 @@ public final class Workspace {
   /// - Parameters:
   ///   - batch: the largest batch that will be run.
   ///   - gradients: whether backward passes will be asked for.
-  public convenience init(_ model: Model, batch: Int, pool: ThreadPool, gradients: Bool) {
-    self.init(model, batch: batch, pool: pool, gradients: gradients, memory: [])
+  ///   - parameterGradients: whether they will be asked for the parameters' gradients too.
+  public convenience init(
+    _ model: Model, batch: Int, pool: ThreadPool, gradients: Bool, parameterGradients: Bool = true
+  ) {
+    self.init(
+      model, batch: batch, pool: pool, gradients: gradients, parameterGradients: parameterGradients, memory: [])
   }
 
   /// - Parameter spare: memory that is free, in the order in which a workspace asks for it. What it holds does not matter:
   ///   everything but what layers derive from their weights is written before it is read.
-  private init(_ model: Model, batch: Int, pool: ThreadPool, gradients: Bool, memory spare: [Storage]) {
+  private init(
+    _ model: Model, batch: Int, pool: ThreadPool, gradients: Bool, parameterGradients: Bool, memory spare: [Storage]
+  ) {
     self.model = model
     capacity = batch
     self.pool = pool
     keepsGradients = gradients
     modelVersion = model.version
     let maxPieces = (batch + Self.pieceSize - 1) / Self.pieceSize
+    laneCount = min(Self.lanes, maxPieces)
     pointersPerWorker = max(1, model.nodes.map(\.inputs.count).max() ?? 1)
     inputPointers = .allocate(capacity: pointersPerWorker * pool.threads)
     gradientPointers = .allocate(capacity: pointersPerWorker * pool.threads)
@@ -204,8 +214,8 @@ public final class Workspace {
     }
     output = plans[plans.count - 1].activation
     outputGradient = plans[plans.count - 1].gradient
-    if gradients {
-      for lane in 0..<min(Self.lanes, maxPieces) {
+    if gradients && parameterGradients {
+      for lane in 0..<laneCount {
         laneGradients.append(floats(lane == 0 ? model.gradientCount : model.pieceGradientCount))
       }
       gradient = laneGradients[0]
@@ -318,7 +328,8 @@ public final class Workspace {
     precondition(keepsGradients, "this workspace was made without gradients")
     self.wantsInputGradient = wantsInputGradient
     self.wantsParameterGradient = wantsParameterGradient
-    let lanes = min(pieces, laneGradients.count)
+    precondition(gradient != nil || !wantsParameterGradient, "this workspace was made without parameters' gradients")
+    let lanes = min(pieces, laneCount)
     if wantsParameterGradient {
       for lane in 0..<lanes { laneGradients[lane].update(repeating: 0, count: model.vectorCount) }
     }
@@ -360,6 +371,11 @@ public final class Workspace {
     for a in arrays { try a.prepare(step: step, workers: pool.threads, pool: pool) }
   }
 
+  /// - Throws: what went wrong in reads since this was last called.
+  public func requireReads() throws {
+    for a in arrays { if let failure = (a as? any FallibleReads)?.takeReadFailure() { throw failure } }
+  }
+
   /// Updates, after a backward pass, every array that wants the batch's vectors one by one.
   public func updateArrays(rate: Float, step: Int) {
     guard updatesPerVector else { return }
@@ -385,7 +401,7 @@ public final class Workspace {
       training: training, gradient: wantsParameterGradient ? laneGradients.first : nil)
   }
 
-  private func makePiece(_ node: Int, _ index: Int, _ worker: Int) -> Piece {
+  func makePiece(_ node: Int, _ index: Int, _ worker: Int) -> Piece {
     var p = Piece()
     p.index = index
     p.worker = worker
@@ -397,7 +413,7 @@ public final class Workspace {
     p.seed = seed
     p.training = training
     p.calibrating = calibrating
-    p.startsGradient = index < laneGradients.count
+    p.startsGradient = index < laneCount
     p.inputPointers = inputPointers + worker * pointersPerWorker
     p.inputGradientPointers = gradientPointers + worker * pointersPerWorker
     p.output = plans[node].activation + p.first * plans[node].count
@@ -442,7 +458,7 @@ public final class Workspace {
 
   private func runBackward(lane: Int, worker: Int) {
     let entries = backwardSegments[training ? 1 : 0][segment].entries
-    for index in stride(from: lane, to: pieces, by: laneGradients.count) {
+    for index in stride(from: lane, to: pieces, by: laneCount) {
       for e in 0..<entries.count {
         let node = entries[e].node
         guard plans[node].wantsGradient || wantsInputGradient else { continue }
@@ -458,28 +474,42 @@ public final class Workspace {
               gradient: UnsafeMutableBufferPointer(start: p.outputGradient, count: n))
           }
         }
-        for k in 0..<edges[node].count {
-          let source = edges[node][k].source
-          var target: UnsafeMutablePointer<Float>?
-          if source < 0 {
-            target = wantsInputGradient ? inputGradient + p.first * model.inputShape.count : nil
-          } else if plans[source].wantsGradient || wantsInputGradient {
-            target = plans[source].gradient.map { $0 + p.first * plans[source].count }
-          }
-          if edges[node][k].accumulates && target != nil { target = temporary[worker] + k * largestPiece }
-          p.inputGradientPointers[k] = target
+        aimInputGradients(of: node, p) { source in
+          source < 0 ? wantsInputGradient : plans[source].wantsGradient || wantsInputGradient
         }
         layers[node].backward(p)
-        for k in 0..<edges[node].count where edges[node][k].accumulates && p.inputGradientPointers[k] != nil {
-          guard entries[e].phase == 1 || !layers[node].isTwoPhase(training: training) else { continue }
-          let source = edges[node][k].source
-          let count = source < 0 ? model.inputShape.count : plans[source].count
-          let base = source < 0 ? inputGradient : plans[source].gradient!
-          let to = base + p.first * count
-          let from = temporary[worker] + k * largestPiece
-          for i in 0..<(p.samples * count) { to[i] += from[i] }
-        }
+        guard entries[e].phase == 1 || !layers[node].isTwoPhase(training: training) else { continue }
+        addInputGradients(of: node, p)
       }
+    }
+  }
+
+  /// Says where the gradients of a node's inputs go: into their memory or, where a later node has written already,
+  /// aside.
+  func aimInputGradients(of node: Int, _ p: Piece, isWanted: (_ source: Int) -> Bool) {
+    for k in 0..<edges[node].count {
+      let source = edges[node][k].source
+      var target: UnsafeMutablePointer<Float>?
+      if isWanted(source) {
+        target =
+          source < 0
+          ? inputGradient + p.first * model.inputShape.count
+          : plans[source].gradient.map { $0 + p.first * plans[source].count }
+      }
+      if edges[node][k].accumulates && target != nil { target = temporary[p.worker] + k * largestPiece }
+      p.inputGradientPointers[k] = target
+    }
+  }
+
+  /// Adds what was put aside.
+  func addInputGradients(of node: Int, _ p: Piece) {
+    for k in 0..<edges[node].count where edges[node][k].accumulates && p.inputGradientPointers[k] != nil {
+      let source = edges[node][k].source
+      let count = source < 0 ? model.inputShape.count : plans[source].count
+      let base = source < 0 ? inputGradient : plans[source].gradient!
+      let to = base + p.first * count
+      let from = temporary[p.worker] + k * largestPiece
+      for i in 0..<(p.samples * count) { to[i] += from[i] }
     }
   }
 

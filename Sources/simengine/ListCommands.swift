@@ -51,12 +51,17 @@ struct DataList: ParsableCommand {
 
 struct DataFetch: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "fetch", abstract: "Says, or does, what a data set needs to be here.")
+    commandName: "fetch", abstract: "Says, or does, what a data set needs to be here.",
+    discussion: "Ends with status 1 while a set that was named is not here.")
   @Argument(help: "Names of data sets; all if left out.") var names: [String] = []
   @Flag(help: "Runs the command that installs a Debian package, instead of printing it.") var install = false
   func run() throws {
     try requireKnown(names)
-    do { print(try DataReport.fetch(names, install: install)) } catch { throw Failure(status: 1, message: "\(error)") }
+    do {
+      let (text, isHere) = try DataReport.fetch(names, install: install)
+      print(text)
+      if !isHere { throw Failure(status: 1, message: "") }
+    } catch let failure as Failure { throw failure } catch { throw Failure(status: 1, message: "\(error)") }
   }
 }
 

@@ -68,7 +68,7 @@ struct RunCommand: ParsableCommand {
           print(result.written(pretty: true))
         } else if !quiet {
           if already { Main.complain("\(run.folder.path): already finished; --force runs it again") }
-          print(ResultTable.text(result, folder: run.folder.path))
+          print(ResultTable.text(result, folder: run.folder.path, width: terminalWidth))
         }
       case .diverged(let sentence, let result):
         if json { print(result.written(pretty: true)) }
@@ -117,4 +117,10 @@ struct SchemaCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "schema", abstract: "Prints the JSON Schema of configurations, for editors.", shouldDisplay: false)
   func run() throws { print(experimentSchema()) }
+}
+
+/// Columns of the terminal that is written to; 120 where there is none.
+private var terminalWidth: Int {
+  var size = winsize()
+  return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 120
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Experiments
 @preconcurrency import Glibc
+import LinearAlgebra
 
 /// The command line: what each command is called and takes; the work is in Experiments.
 struct Simengine: ParsableCommand {
@@ -29,6 +30,7 @@ struct Failure: Error {
 
 @main enum Main {
   static func main() {
+    BLAS.restartWithFittingKernels()
     // A reader that went away (simengine … | head) is no reason to die without a word.
     signal(SIGPIPE, SIG_IGN)
     do {

@@ -5,9 +5,10 @@ import Testing
 
 /// The converters' and the devices' kernels, both bodies, against Float64 and against each other.
 struct CrossbarKernelTests {
-  /// The portable body and, where the processor has it, the AVX2 body.
+  /// The portable bodies and those of the instruction sets that the processor has.
   static let bodies: [(name: String, table: CKernels)] =
     [("portable", ckPortable.pointee)] + (ckAVX2().map { [("avx2", $0.pointee)] } ?? [])
+    + (ckAVX512().map { [("avx512", $0.pointee)] } ?? [])
 
   static func uniforms(_ count: Int, seed: UInt64) -> [Float] { RandomStream(seed: seed, purpose: 1).uniforms(count) }
   static func gaussians(_ count: Int, seed: UInt64) -> [Float] { RandomStream(seed: seed, purpose: 2).gaussians(count) }
@@ -375,7 +376,7 @@ struct CrossbarKernelTests {
     let (wire, driver, sense, floor, gain) = (Float(2e-4), Float(1e-3), Float(3e-3), Float(0.11), Float(-2))
     for (name, table) in Self.bodies {
       var w = [Float](repeating: 5, count: n * ld)
-      var scratch = [Float](repeating: .nan, count: (2 * (n + 7) + 3) * (m + 7) + n + 7)
+      var scratch = [Float](repeating: .nan, count: (2 * (n + 15) + 3) * (m + 15) + n + 15)
       var tile = CKTile(
         wordLines: Int32(m), bitLines: Int32(n), ld: ld, floor: floor, wire: wire, driver: driver, sense: sense,
         gain: gain, accumulate: 1)

@@ -6,9 +6,10 @@ import LinearAlgebra
 
 /// What the tests of devices share.
 enum Devices {
-  /// The portable body and, where the processor has it, the AVX2 body.
+  /// The portable bodies and those of the instruction sets that the processor has.
   static let bodies: [(name: String, table: CKernels)] =
     [("portable", ckPortable.pointee)] + (ckAVX2().map { [("avx2", $0.pointee)] } ?? [])
+    + (ckAVX512().map { [("avx512", $0.pointee)] } ?? [])
 
   static func uniforms(_ count: Int, seed: UInt64) -> [Float] { RandomStream(seed: seed, purpose: 1).uniforms(count) }
   static func gaussians(_ count: Int, seed: UInt64) -> [Float] { RandomStream(seed: seed, purpose: 2).gaussians(count) }

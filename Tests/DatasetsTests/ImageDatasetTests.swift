@@ -97,6 +97,38 @@ struct ImageDatasetTests {
       #expect(try ImageDataset.idx(name: "i", train: idx, test: idx).sampleShape == [3, 4, 1])
     }
   }
+
+  @Test(
+    "some classes become rare in the training part alone: a drawn share of each, the others whole, all in their order")
+  func imbalanced() throws {
+    let whole = try ImageDataset(
+      name: "d", classNames: ["a", "b", "c"], train: Self.bytes(60), test: Self.bytes(9)
+    ).withValidation(count: 12)
+    let set = try whole.imbalanced(classes: [1, 2], keeping: 0.25) { _, n in (0..<n).reversed() }
+    func count(_ part: LabelledImages, _ c: Int) -> Int { part.labels.count { $0 == c } }
+    #expect((0..<3).map { count(set.train, $0) } == [16, 4, 4])
+    #expect(set.validation == whole.validation && set.test == whole.test)
+    // The last of their class stay, with their own pixels.
+    #expect(set.train.labels.suffix(4) == [2, 0, 1, 2])
+    guard case .bytes(let kept, _) = set.train.values, case .bytes(let all, _) = whole.train.values else {
+      Issue.record("bytes stay bytes")
+      return
+    }
+    #expect(kept.suffix(16) == all.suffix(16))
+    #expect(kept.count == 24 * 4)
+  }
+
+  @Test("a class that is none, or would be left without samples, is refused")
+  func badImbalance() throws {
+    let set = try ImageDataset(name: "d", classNames: ["a", "b", "c"], train: Self.bytes(9), test: Self.bytes(9))
+    let order = { (_: Int, n: Int) in Array(0..<n) }
+    #expect(
+      refusal { try set.imbalanced(classes: [3], keeping: 0.5, order: order) }
+        == "d: class 3 is to be made rare, but there are classes 0 to 2")
+    #expect(
+      refusal { try set.imbalanced(classes: [1], keeping: 0.1, order: order) }
+        == "d: of the 3 training samples of class 1 (b) a share of 0.1 would leave none")
+  }
 }
 
 @Suite("Batches")

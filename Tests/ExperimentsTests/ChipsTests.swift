@@ -352,12 +352,23 @@ struct ChipsTests {
   func resultTable() throws {
     let (json, folder) = try lab.run(
       lab.text(mlp, "\(train), \(map("\"variation\": 0.1")), { \"evaluate\": { \"chips\": 2, \"yieldAbove\": 0.5 } }"))
-    let text = ResultTable.text(json, folder: folder)
+    let text = ResultTable.text(json, folder: folder, width: 400)
     for part in ["evaluate accuracy", "evaluate energyPerSample", "evaluate yield", " nJ", " pJ"] {
       #expect(text.contains(part) || part == " nJ" || part == " pJ", "\(text)")
     }
     #expect(text.contains(" nJ") || text.contains(" pJ"), "\(text)")
     #expect(!text.contains("evaluate tiles"), "\(text)")
+  }
+
+  @Test("a table wider than the terminal has a row for each stage, or each metric", arguments: [140, 60])
+  func narrowTable(width: Int) throws {
+    let (json, folder) = try lab.run(
+      lab.text(mlp, "\(train), \(map("\"variation\": 0.1")), { \"evaluate\": { \"chips\": 2, \"yieldAbove\": 0.5 } }"))
+    let lines = ResultTable.text(json, folder: folder, width: width).split(separator: "\n").map(String.init)
+    let rows = lines.filter { $0.contains("evaluate") }
+    #expect(lines.dropFirst().dropLast().allSatisfy { $0.count <= width }, "\(lines)")
+    #expect(rows.count == (width > 100 ? 1 : 5), "\(lines)")
+    #expect(lines.contains { $0.contains("accuracyDeviation") } && lines.contains { $0.contains("trainLoss") })
   }
 
   @Test(

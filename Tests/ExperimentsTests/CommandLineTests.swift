@@ -192,5 +192,13 @@ struct CommandLineTests {
     #expect(outcome.status == 0 && outcome.output.contains("as published") && !outcome.output.contains("DIFFERS"))
     #expect(try engine("data", "list").output.contains("mnist-5k"))
     #expect(try engine("data", "fetch", "digits").output == "digits: here\n")
+    // What was named and is not here is no success; news about all of them is.
+    #expect(try engine("data", "fetch").status == 0)
+    let advice = "no: simengine data fetch "
+    for line in try engine("data", "list").output.split(separator: "\n") {
+      guard let range = line.range(of: advice) else { continue }
+      let outcome = try engine("data", "fetch", String(line[range.upperBound...]))
+      #expect(outcome.status == 1 && !outcome.output.isEmpty, "\(line)")
+    }
   }
 }

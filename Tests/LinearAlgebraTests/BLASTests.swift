@@ -1,5 +1,6 @@
-import LinearAlgebra
 import Testing
+
+@testable import LinearAlgebra
 
 @Suite("BLAS") struct BLASTests {
   struct Product: CustomTestStringConvertible, Sendable {
@@ -59,5 +60,15 @@ import Testing
     var c = [Float.nan]
     BLAS.gemm(false, false, m: 1, n: 1, k: 2, a, 2, b, 1, &c, 1)
     #expect(c == [11])
+  }
+
+  @Test("a processor that OpenBLAS does not know is told of by what it can do; a known one is left alone")
+  func betterCore() {
+    #expect(BLAS.betterCore(than: "Prescott", hasAVX2: true, hasAVX512: true) == "SkylakeX")
+    #expect(BLAS.betterCore(than: "Prescott", hasAVX2: true, hasAVX512: false) == "Haswell")
+    #expect(BLAS.betterCore(than: "Prescott", hasAVX2: false, hasAVX512: false) == nil)
+    for known in ["Haswell", "Zen", "SkylakeX", "Cooperlake", "Sapphirerapids"] {
+      #expect(BLAS.betterCore(than: known, hasAVX2: true, hasAVX512: true) == nil)
+    }
   }
 }

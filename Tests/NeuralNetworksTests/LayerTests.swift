@@ -168,7 +168,7 @@ struct PoolingCase: CustomTestStringConvertible, Sendable {
 }
 
 @Suite("Kernel bodies") struct KernelBodyTests {
-  private let bodies = [ckPortable.pointee] + (ckAVX2().map { [$0.pointee] } ?? [])
+  private let bodies = [ckPortable, ckAVX2(), ckAVX512()].compactMap { $0?.pointee }
 
   /// Runs `body` with both sets and compares what it returns, bit for bit or to a relative error.
   private func compare(tolerance: Float, _ body: (CKernels) -> [Float]) {

@@ -9,7 +9,8 @@ func timedCrossbars(_ mode: UpdateMode = .outerProduct, method: CircuitMethod = 
   CrossbarParameters(
     device: Device(pulseStep: 1e-3, updateNonlinearity: 1, updateNoise: 0.3), method: method, refreshInterval: 50,
     circuit: CircuitParameters(wireResistance: 2.5, driverResistance: 100, senseResistance: 100),
-    update: UpdateParameters(mode: mode))
+    // Vector by vector as AIHWKit's preset: by stochastic trains of 31 slots.
+    update: UpdateParameters(mode: mode, pulses: mode == .perSample ? .trains : .rounded))
 }
 
 /// A network that crossbars are timed with, and its bars.

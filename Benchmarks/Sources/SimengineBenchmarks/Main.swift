@@ -1,5 +1,6 @@
 import Crossbars
 import Glibc
+import LinearAlgebra
 import NeuralNetworks
 
 /// Speed beside the machine's limits and beside peers. `Benchmarks/run` builds, sets up the peers and calls it.
@@ -18,6 +19,8 @@ import NeuralNetworks
       crossbar-inference PYTHON [ROUNDS [SECONDS]]
                                            inference with wires beside CrossSim's (peers/crossbar_crosssim.py), whose
                                            checkout the environment variable CROSSSIM names
+      relevance [NET,… [ROUNDS [SECONDS [THREADS]]]]
+                                           scoring channels by relevance beside training on the same samples
       pruning [NET [ROUNDS [THREADS [BATCH]]]]
                                            training and inference of a network at every pruned share, and what the
                                            pruning events take
@@ -27,6 +30,8 @@ import NeuralNetworks
     """
 
   static func main() {
+    // As the engine does; the peers inherit what it tells OpenBLAS.
+    BLAS.restartWithFittingKernels()
     do {
       try run()
     } catch {
@@ -71,6 +76,12 @@ import NeuralNetworks
     case "crossbar-inference" where words.count > 1:
       try CrossbarInference(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5)), time: number(3, 2))
         .run()
+    case "relevance":
+      let nets = words.count > 1 ? words[1].split(separator: ",").map(String.init) : RelevanceBenchmark.all
+      guard nets.allSatisfy({ Architecture.named($0) != nil }) else { return print(usage) }
+      try RelevanceBenchmark(
+        nets: nets, rounds: Int(number(2, 5)), time: number(3, 2), threads: Int(number(4, 2))
+      ).run()
     case "pruning" where words.count < 2 || Architecture.named(words[1]) != nil:
       try PruningBenchmark(
         words.count > 1 ? words[1] : "vgg16", rounds: Int(number(2, 4)), threads: Int(number(3, 2)),

@@ -1,8 +1,8 @@
 // The few loops that Swift cannot vectorize: counter-based random numbers, patch gathering, converters, device updates.
 //
-// Each kernel has a portable body and an AVX2 body made from the same source (body.h), chosen once at start.
-// The two agree bit for bit where the operation is exact (copies, integers, maxima, rounding); where it is not they
-// differ by rounding only. Sizes are counts of elements; pointers need no alignment.
+// Each kernel has a portable body and an AVX2 body made from the same source (body.h), chosen once at start; a few have an
+// AVX-512 body, whose bits are AVX2's (avx512.h). Portable and AVX2 agree bit for bit where the operation is exact (copies,
+// integers, maxima, rounding); where it is not they differ by rounding only. Sizes are counts of elements; pointers need no alignment.
 #ifndef CKERNELS_H
 #define CKERNELS_H
 #include <stddef.h>
@@ -84,6 +84,13 @@ typedef struct {
   void (*effectiveWeights)(size_t n, float scale, float floor, float offset, const float *xPlus, const float *xMinus,
                            const float *dPlus, const float *dMinus, float *w);
   double (*pulseCounts)(size_t n, const float *source, float factor, CKStream s, size_t first, int slots, float *k);
+  // Trains of lines (trains.h).
+  int (*pulseLines)(size_t nx, const float *x, size_t ny, const float *dy, float perSlot, float *p);
+  void (*pulseTrains)(size_t n, const float *v, int slots, CKStream s, size_t first, uint32_t *out, size_t ld);
+  size_t (*coincidences)(size_t n, const uint32_t *trains, size_t ld, const uint32_t *own, size_t ownLd, int words,
+                         const float *x, float sign, uint32_t *at, float *k);
+  void (*applyPulsesAt)(size_t m, const CKStepLaw *law, const CKDevices *d, CKStream s, size_t first, uint32_t *at,
+                        float *k, float sign, float *x, float *shown);
   void (*streamDigits)(size_t n, const float *q, float levels, int first, int bits, float *out);
   void (*addNoise)(size_t n, CKStream s, size_t first, const float *variance, float *y);
   void (*moments)(size_t rows, size_t n, const float *x, double *mean, double *squares);
@@ -118,9 +125,10 @@ typedef struct {
   void (*winogradWeightGradient)(int channels, const float *u, size_t plane, float *g, int overwrite);
 } CKernels;
 
-// The bodies chosen for this processor, and each of the two by name (avx2 is null where the processor lacks it).
+// The bodies chosen for this processor, and each by name (null where the processor lacks the instructions).
 extern const CKernels *const ckPortable;
 const CKernels *ckAVX2(void);
+const CKernels *ckAVX512(void);
 const CKernels *ckBest(void);
 
 // Tells the processor that this thread waits in a loop.

@@ -147,7 +147,8 @@ extension CrossbarArray {
     let counter = counters + context.worker
     let offset = offsetConstant
     let noisy = hasReadNoise
-    let isPlain = dacLevels == 0 && converters.dacRange == .vector && !noisy
+    let isLinear = !isForward || !hasNonlinearCells
+    let isPlain = dacLevels == 0 && converters.dacRange == .vector && !noisy && isLinear
 
     if isPlain && adcLevels == 0 && slices.count == 1 && offset == 0 {
       product(x, ldx, rows, 0, from, y, ldy, matrix(slices[0], isForward: isForward).weights.base, isForward)
@@ -164,9 +165,10 @@ extension CrossbarArray {
     case .automatic: fixedInput = isForward ? inputRanges.forward : inputRanges.backward
     }
     // Without converters and noise between them streams add up to what they came from.
-    let streams = adcLevels == 0 && !noisy ? 1 : converters.streams
+    let isOneMatrix = adcLevels == 0 && !noisy && isLinear
+    let streams = isOneMatrix ? 1 : converters.streams
     // Sums that nothing happens to before their conversion stay in registers.
-    let isFused = adcLevels > 0 && !noisy && converters.boundManagement == 0
+    let isFused = adcLevels > 0 && !noisy && converters.boundManagement == 0 && isLinear
     let strips = (from + strip - 1) / strip
 
     for (k, slice) in slices.enumerated() {
@@ -187,7 +189,7 @@ extension CrossbarArray {
           n, from, x + done * ldx, ldx, dacLevels, fixedInput, memory.converted, from, memory.scales)
         if k == 0 { counter.pointee.dacClips += clips }
         let target = y + done * ldy
-        if adcLevels == 0 && !noisy {
+        if isOneMatrix {
           // Nothing happens between tiles: they are one matrix.
           product(memory.converted, from, n, 0, from, memory.partial, to, weights, isForward)
           kernels.accumulateScaled(n, to, memory.partial, to, memory.scales, k == 0 ? 1 : 0, target, ldy)
@@ -214,7 +216,7 @@ extension CrossbarArray {
                 panel = packed + Int(kernels.panelFloats(Int32(lines), Int32(to)))
                 continue
               }
-              product(vectors, from, n, line, lines, memory.partial, to, weights, isForward)
+              sums(vectors, from, n, line, lines, memory.partial, to, slice: k, isForward)
               let pass = (k * streams + stream) * strips + s
               let passes = slices.count * streams * strips * (converters.boundManagement + 1)
               if noisy {
@@ -226,7 +228,7 @@ extension CrossbarArray {
               var scales = memory.scales
               if converters.boundManagement > 0 {
                 manageBounds(
-                  vectors, n, line, lines, weights, range, memory, isForward, requantizes: streams == 1, counter
+                  vectors, n, line, lines, slice: k, range, memory, isForward, requantizes: streams == 1, counter
                 ) { row, vector, sums, repetition in
                   guard noisy else { return }
                   addReadNoise(
@@ -284,6 +286,18 @@ extension CrossbarArray {
     }
   }
 
+  /// Partial sums of one strip of tiles: what its circuits make of x[:, line ..< line + lines].
+  private func sums(
+    _ x: UnsafePointer<Float>, _ ldx: Int, _ rows: Int, _ line: Int, _ lines: Int, _ y: UnsafeMutablePointer<Float>,
+    _ ldy: Int, slice k: Int, _ isForward: Bool
+  ) {
+    if isForward && hasNonlinearCells {
+      cellSums(x, ldx, rows, line, slice: k, y, ldy)
+    } else {
+      product(x, ldx, rows, line, lines, y, ldy, matrix(slices[k], isForward: isForward).weights.base, isForward)
+    }
+  }
+
   /// y = x[:, line ..< line + lines] · the weights of those lines.
   @inline(__always)
   private func product(
@@ -303,8 +317,8 @@ extension CrossbarArray {
   /// halving took is given back digitally, through `boundScales`.
   /// - Parameter addNoise: adds the noise of a repetition (1, 2, …) of one row's read to its sums.
   private func manageBounds(
-    _ vectors: UnsafePointer<Float>, _ n: Int, _ line: Int, _ lines: Int, _ weights: UnsafePointer<Float>,
-    _ range: Float, _ memory: ReadMemory, _ isForward: Bool, requantizes: Bool,
+    _ vectors: UnsafePointer<Float>, _ n: Int, _ line: Int, _ lines: Int, slice k: Int, _ range: Float,
+    _ memory: ReadMemory, _ isForward: Bool, requantizes: Bool,
     _ counter: UnsafeMutablePointer<Activity>,
     addNoise: (
       _ row: Int, _ vector: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>, _ repetition: Int
@@ -328,12 +342,8 @@ extension CrossbarArray {
           let half = source[i] / factor
           memory.boundRow[i] = levels > 0 && requantizes ? (half * levels).rounded(.toNearestOrEven) / levels : half
         }
-        if isForward {
-          BLAS.gemm(false, true, m: 1, n: to, k: lines, memory.boundRow, lines, weights + line, inputs, sums, to)
-        } else {
-          BLAS.gemm(
-            false, false, m: 1, n: to, k: lines, memory.boundRow, lines, weights + line * inputs, inputs, sums, to)
-        }
+        // The row holds the strip's lines alone.
+        self.sums(memory.boundRow - line, from, 1, line, lines, sums, to, slice: k, isForward)
         addNoise(r, memory.boundRow, sums, repetition + 1)
         counter.pointee.boundRepeats += 1
       }
@@ -369,8 +379,7 @@ extension CrossbarArray {
     }
     guard case .automatic(let percentile) = converters.adcRange, converters.adcBits > 0 else { return }
     let levels = Converters.levels(converters.dacBits)
-    for slice in slices {
-      let weights = matrix(slice, isForward: isForward).weights.base
+    for (k, slice) in slices.enumerated() {
       var histogram = MagnitudeHistogram()
       for done in stride(from: 0, to: rows, by: Self.readBlock) {
         let n = min(Self.readBlock, rows - done)
@@ -384,7 +393,7 @@ extension CrossbarArray {
             vectors = memory.digits
           }
           for line in stride(from: 0, to: from, by: strip) {
-            product(vectors, from, n, line, min(strip, from - line), memory.partial, to, weights, isForward)
+            sums(vectors, from, n, line, min(strip, from - line), memory.partial, to, slice: k, isForward)
             histogram.add(memory.partial, n * to)
           }
         }

@@ -243,7 +243,7 @@ extension CrossbarArray {
   // MARK: Accuracy
 
   /// Tiles of each plane that a check looks at.
-  private var sampledTiles: Int { max(1, grid.count / 16) }
+  private var sampledTiles: Int { max(1, Int(Double(grid.count) * parameters.checkedShare)) }
 
   /// Measures the error of G_eff on some tiles, other ones every time.
   private func measure(step: Int, pool: ThreadPool) throws {

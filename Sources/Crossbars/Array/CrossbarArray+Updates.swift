@@ -2,30 +2,20 @@ import CKernels
 import LinearAlgebra
 import NeuralNetworks
 
-/// Vectors of an in-array update under way.
-struct VectorPairs {
-  var x: UnsafePointer<Float>!
-  var ldx = 0
-  var dy: UnsafePointer<Float>!
-  var lddy = 0
-  var rows = 0
-  var first = 0
-}
-
 extension CrossbarArray {
   public var updatesInArray: Bool { parameters.update.mode.isInArray }
   public var updatesPerVector: Bool { parameters.update.mode == .perSample }
 
   /// Pulses for a change of one unit of weight: one pulse to every device of a slice, push-pull, changes it by
   /// 2·S·c·pulseStep where the step is the nominal one. In-array updates know one slice only.
-  private var pulsesPerWeight: Float {
+  var pulsesPerWeight: Float {
     Float(1 / (2 * Double(weightRange) * slices[0].share * parameters.device.pulseStep))
   }
 
-  private var slots: Int32 { parameters.update.pulses == .trains ? Int32(parameters.update.trainLength) : 0 }
+  var slots: Int32 { parameters.update.pulses == .trains ? Int32(parameters.update.trainLength) : 0 }
 
   /// Random numbers of a plane's devices for what `purpose` says; lane 0 belongs to the array.
-  private func stream(_ purpose: RandomPurpose, index: UInt64, plane: Int?) -> RandomStream {
+  func stream(_ purpose: RandomPurpose, index: UInt64, plane: Int?) -> RandomStream {
     let s = purpose.stream(seed: seed, owner: owner, index: index)
     return RandomStream(
       seed: seed, purpose: s.purpose + UInt32(firstPlane) + UInt32(plane.map { $0 + 1 } ?? 0), index: index)
@@ -63,47 +53,6 @@ extension CrossbarArray {
         at..<at + n, pulses: pulses, sign: p == 0 ? 1 : -1, stream: stream(.pulseUpdate, index: index, plane: p),
         first: at)
     }
-  }
-
-  public func outerProducts(
-    _ x: UnsafePointer<Float>, _ ldx: Int, _ dy: UnsafePointer<Float>, _ lddy: Int, rows: Int, first: Int, rate: Float,
-    step: Int, pool: ThreadPool
-  ) {
-    updateVectors = VectorPairs(x: x, ldx: ldx, dy: dy, lddy: lddy, rows: rows, first: first)
-    updateRate = rate
-    updateStep = step
-    reserveScratch(threads: pool.threads)
-    pool.run(count: outputs, context: Unmanaged.passUnretained(self).toOpaque()) { context, item, worker in
-      Unmanaged<CrossbarArray>.fromOpaque(context).takeUnretainedValue().updateOutput(item, worker)
-    }
-  }
-
-  /// One output's devices take all vectors in order.
-  private func updateOutput(_ output: Int, _ worker: Int) {
-    let v = updateVectors
-    let pulses = workerScratch[worker].base
-    let at = output * inputs
-    // Rows of random numbers begin at whole groups.
-    let position = output * ((inputs + 31) / 32 * 32)
-    let scale = -updateRate * pulsesPerWeight
-    let slots = slots
-    let planes = slices[0].planes
-    var given = 0.0
-    for r in 0..<v.rows {
-      let dy = v.dy[r * v.lddy + output]
-      if dy == 0 { continue }
-      let index = UInt64(updateStep) << 32 | UInt64(v.first + r)
-      let total = kernels.pulseCounts(
-        inputs, v.x + r * v.ldx, dy * scale, stream(.vectorUpdate, index: index, plane: nil).c, position, slots, pulses)
-      if total == 0 { continue }
-      if total > 0 { given += total }
-      for (p, plane) in planes.enumerated() {
-        plane.applyPulses(
-          at..<at + inputs, pulses: pulses, sign: p == 0 ? 1 : -1,
-          stream: stream(.vectorUpdate, index: index, plane: p), first: position)
-      }
-    }
-    counters[worker].pulses += UInt64(given) * UInt64(planes.count)
   }
 
   public func finishOuterProducts(pool: ThreadPool) { recompute(pool: pool) }
@@ -210,6 +159,7 @@ extension CrossbarArray {
   /// Programs weights, cut into digits where they are sliced.
   /// - Parameter all: devices are written even if they are at their target.
   private func write(_ weights: [Float], where isWritten: (Int) -> Bool, index: UInt64, all: Bool = false) {
+    if all { givenUp = 0 }
     let n = count
     let range = Double(weightRange)
     var targets = [Float](repeating: 0, count: n)
@@ -247,6 +197,7 @@ extension CrossbarArray {
         }
         counters[0].programmedDevices += UInt64(all ? n : written)
         counters[0].pulses += UInt64(max(0, done.pulses - (all ? n : written)))
+        givenUp += done.failed
       }
     }
   }
@@ -264,6 +215,23 @@ public struct CrossbarHardware: Hardware {
   }
 
   public func makeArray(weights: Tensor, name: String, owner: Int, pool: ThreadPool) throws -> any WeightArray {
+    try makeCrossbars(weights, name: name, owner: owner, pool: pool)
+  }
+
+  public func makeArray(
+    weights: Tensor, bias: Tensor?, name: String, owner: Int, pool: ThreadPool
+  ) throws -> any WeightArray {
+    guard let bias, parameters.biasLines > 0 else {
+      return try makeArray(weights: weights, name: name, owner: owner, pool: pool)
+    }
+    let lines = BiasLines(count: parameters.biasLines, level: Float(parameters.biasLevel))
+    return BiasLineArray(
+      try makeCrossbars(lines.extended(weights, bias), name: name, owner: owner, pool: pool), lines)
+  }
+
+  private func makeCrossbars(
+    _ weights: Tensor, name: String, owner: Int, pool: ThreadPool
+  ) throws -> any CrossbarHolder {
     do {
       switch parameters.update.mode {
       case .tikiTaka, .tikiTaka2:
@@ -271,8 +239,20 @@ public struct CrossbarHardware: Hardware {
       default:
         return try CrossbarArray(weights: weights, parameters: parameters, owner: owner, seed: seed, pool: pool)
       }
-    } catch let
-      error as CircuitError
-    { throw ModelError("layer \(name): \(error.description)") }
+    } catch let error as CircuitError { throw ModelError("layer \(name): \(error.description)") }
   }
+}
+
+/// What holds a layer's weights on crossbars.
+public protocol CrossbarHolder: AgeingArray, PricedArray, FallibleReads, VerifiedArray {
+  /// The array that reads go through; of Tiki-Taka the slow one.
+  var crossbar: CrossbarArray { get }
+}
+
+extension CrossbarArray: CrossbarHolder {
+  public var crossbar: CrossbarArray { self }
+}
+
+extension TikiTakaArray: CrossbarHolder {
+  public var crossbar: CrossbarArray { slow }
 }

@@ -15,7 +15,7 @@ import NeuralNetworks
 /// A read: inputs are scaled and converted (DAC), each tile's partial sums are converted (ADC), tiles, slices and streams
 /// are summed digitally. One strip of tiles is one GEMM over its shared inputs, followed by one converter pass in the
 /// cache.
-public final class CrossbarArray: AgeingArray {
+public final class CrossbarArray: AgeingArray, VerifiedArray {
   var grid: TileGrid
   public let parameters: CrossbarParameters
   /// S, in units of the weight.
@@ -37,8 +37,14 @@ public final class CrossbarArray: AgeingArray {
   var telegraphEpoch = -1
   /// The variances of read noise are those of the devices as they are.
   var noiseIsCurrent = false
+  /// Of cells that are solved vector by vector.
+  let readFailure = ReadFailure()
   /// What to go back to from an age.
   var fresh: FreshCircuit?
+  /// Writes that a write–verify loop gave up, off their level, since the weights were last written as a whole.
+  var givenUp = 0
+  /// Counted work beyond (modulo 2⁶⁴) that of all reads at the present size: of reads before a `select`.
+  private var earlierWork: (multiplyAccumulates: UInt64, cellReads: UInt64) = (0, 0)
   /// How well the circuit's method kept to the exact solution.
   public internal(set) var circuitAccuracy = CircuitAccuracy()
 
@@ -53,6 +59,8 @@ public final class CrossbarArray: AgeingArray {
   var updateRate: Float = 0
   var updateStep = 0
   var updateVectors = VectorPairs()
+  /// The lines' trains of the vectors under way.
+  var trainMemory: Storage?
 
   /// - Parameters:
   ///   - weights: [outputs, inputs]
@@ -130,11 +138,11 @@ public final class CrossbarArray: AgeingArray {
   static let updateBlock = 4096
 
   func reserveScratch(threads: Int) {
-    // Line sums of a tile; pulse counts of a block or of one output.
-    let padded = (min(parameters.rows, inputs) + 7) / 8 * 8
-    let paddedLines = (min(parameters.columns, outputs) + 7) / 8 * 8
+    // Line sums of a tile; pulse counts of a block; places and counts of one output's pulses.
+    let padded = (min(parameters.rows, inputs) + 15) / 16 * 16
+    let paddedLines = (min(parameters.columns, outputs) + 15) / 16 * 16
     let lines = parameters.method.usesLineSums ? (2 * paddedLines + 3) * padded + paddedLines : 0
-    let wanted = max(lines, Self.updateBlock, (inputs + 31) / 32 * 32) + 64
+    let wanted = max(lines, Self.updateBlock, 2 * ((inputs + 31) / 32 * 32 + 32), inputs + outputs) + 64
     while workerScratch.count < threads { workerScratch.append(Storage(count: wanted)) }
   }
 
@@ -178,13 +186,15 @@ public final class CrossbarArray: AgeingArray {
 
   public var plainWeights: UnsafeMutablePointer<Float>? { nil }
 
+  public var unreachedWrites: Int? { parameters.device.writeVerify == nil ? nil : givenUp }
+
   public var activity: Activity {
     get {
       var total = Activity()
       for worker in 0..<Self.workers { total += counters[worker] }
       let reads = total.forwardReads + total.backwardReads
-      total.multiplyAccumulates = reads * UInt64(count)
-      total.cellReads = reads * UInt64(devices * parameters.converters.streams)
+      total.multiplyAccumulates = earlierWork.multiplyAccumulates &+ reads &* UInt64(count)
+      total.cellReads = earlierWork.cellReads &+ reads &* UInt64(devices * parameters.converters.streams)
       return total
     }
     set {
@@ -192,6 +202,11 @@ public final class CrossbarArray: AgeingArray {
       counters[0] = newValue
       counters[0].multiplyAccumulates = 0
       counters[0].cellReads = 0
+      let reads = newValue.forwardReads &+ newValue.backwardReads
+      earlierWork = (
+        newValue.multiplyAccumulates &- reads &* UInt64(count),
+        newValue.cellReads &- reads &* UInt64(devices * parameters.converters.streams)
+      )
     }
   }
 
@@ -228,6 +243,10 @@ public final class CrossbarArray: AgeingArray {
           ])
       ))
     result.append(("circuitAccuracy", circuitAccuracy.tensor))
+    if parameters.device.writeVerify != nil {
+      result.append(
+        ("givenUp", Tensor(shape: [2], values: [Float(givenUp & 0xFF_FFFF), Float(givenUp >> 24)])))
+    }
     return result
   }
 
@@ -254,6 +273,10 @@ public final class CrossbarArray: AgeingArray {
         var own: [String: Tensor] = [:]
         for (name, tensor) in state where name.hasPrefix(prefix) { own[String(name.dropFirst(prefix.count))] = tensor }
         try plane.restore(own)
+        guard plane.count == count else {
+          throw ModelError(
+            "the checkpoint's array has \(plane.count) devices a plane, this one [\(outputs), \(inputs)]")
+        }
       }
       func matrix(_ direction: String) throws -> EffectiveMatrix {
         let prefix = "slice\(k).\(direction)."
@@ -287,6 +310,9 @@ public final class CrossbarArray: AgeingArray {
     factorsChanged()
     refreshedAt = Int(values[0]) + Int(values[1]) << 24 - 1
     inputRanges = (values[3], values[4])
+    if let parts = state["givenUp"], parts.count == 2 {
+      givenUp = Int(parts.values[0]) + Int(parts.values[1]) << 24
+    }
     if let accuracy = state["circuitAccuracy"] { circuitAccuracy = try CircuitAccuracy(accuracy) }
   }
 
@@ -294,7 +320,9 @@ public final class CrossbarArray: AgeingArray {
     guard keptOutputs.allSatisfy({ $0 >= 0 && $0 < outputs }), keptInputs.allSatisfy({ $0 >= 0 && $0 < inputs }),
       !keptOutputs.isEmpty, !keptInputs.isEmpty
     else { throw ModelError("a selection must keep at least one output and input, all of them within the array") }
+    guard fresh == nil else { throw ModelError("an aged array cannot be made smaller; make it new again first") }
     let old = inputs
+    let before = activity
     let kept = keptOutputs.flatMap { o in keptInputs.map { o * old + $0 } }
     grid.outputs = keptOutputs.count
     grid.inputs = keptInputs.count
@@ -307,6 +335,7 @@ public final class CrossbarArray: AgeingArray {
       for (i, e) in kept.enumerated() { result.base[i] = s.base[e] }
       pending = result
     }
+    activity = before
     // The devices sit on other lines now: their circuit is another.
     refreshedAt = -1
     computeEffectiveWeights()

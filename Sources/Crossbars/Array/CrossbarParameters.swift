@@ -127,11 +127,20 @@ public struct CrossbarParameters: Equatable, Sendable {
   public var refreshInterval: Int
   /// Error of G_eff, rms over rms, beyond which an adaptive method solves anew.
   public var tolerance: Double
+  /// Share of a layer's tiles that a check of an adaptive method looks at; at least one is.
+  public var checkedShare = CrossbarParameters.usualCheckedShare
+  public static let usualCheckedShare = 0.0625
   public var circuit: CircuitParameters
+  /// The law of every cell. Other than linear ones are solved vector by vector in forward reads.
+  public var cell = CellLaw.linear
   public var converters: Converters
   public var update: UpdateParameters
   /// Seconds that pass with every step of training, in which devices lose their state (`Device.Retention`).
   public var stepDuration = 0.0
+  /// Word lines that hold the layer's bias; 0: biases are digital.
+  public var biasLines = 0
+  /// What bias lines are driven with in every read, in units of the inputs.
+  public var biasLevel = 1.0
   /// Largest weight that the devices can hold; nil: `weightRangeFactor` × max|w₀|.
   public var weightRange: Double?
   public static let weightRangeFactor = 2.5
@@ -172,8 +181,10 @@ public struct CrossbarParameters: Equatable, Sendable {
     try require("rows", Double(rows), 1...1e9, "at least one word line")
     try require("columns", Double(columns), 1...1e9, "at least one bit line")
     try device.validate()
+    try cell.validate()
     try require("stepDuration", stepDuration, 0...1e12, "seconds, not below 0")
     try require("tolerance", tolerance, 0...1e6, "a number not below 0")
+    try require("checkedShare", checkedShare, 0...1, "a share of the tiles, 0 to 1")
     for (name, bits) in [("dacBits", converters.dacBits), ("adcBits", converters.adcBits)] where bits != 0 {
       try require(name, Double(bits), 2...16, "0 (no rounding) or 2 to 16 bits")
     }
@@ -192,6 +203,8 @@ public struct CrossbarParameters: Equatable, Sendable {
     if converters.adcBits == 0 && (converters.adcNoise > 0 || converters.boundManagement > 0) {
       throw CircuitError("adcNoise and boundManagement speak of ADCs, but adcBits is 0")
     }
+    try require("biasLines", Double(biasLines), 0...4096, "0 (digital biases) to 4096 lines")
+    try require("biasLevel", biasLevel, 1e-30...1e30, range)
     if let weightRange { try require("weightRange", weightRange, 1e-30...1e30, range) }
     try require("trainLength", Double(update.trainLength), 1...1023, "1 to 1023 slots")
     try require("transferInterval", Double(update.transferInterval), 1...1e9, "at least 1 step")

@@ -60,6 +60,28 @@ final class PackedWeights: @unchecked Sendable {
   }
 }
 
+/// What went wrong first in reads on any thread, until someone asks.
+final class ReadFailure: @unchecked Sendable {
+  private var lock = pthread_mutex_t()
+  private var sentence: String?
+
+  init() { pthread_mutex_init(&lock, nil) }
+  deinit { pthread_mutex_destroy(&lock) }
+
+  func set(_ text: String) {
+    pthread_mutex_lock(&lock)
+    if sentence == nil { sentence = text }
+    pthread_mutex_unlock(&lock)
+  }
+
+  func take() -> String? {
+    pthread_mutex_lock(&lock)
+    defer { pthread_mutex_unlock(&lock) }
+    defer { sentence = nil }
+    return sentence
+  }
+}
+
 /// The devices of one significance of every weight of an array, and what their circuit makes of them.
 final class CrossbarSlice {
   /// c_k: the slice's share in the weight.

@@ -11,7 +11,7 @@ import NeuralNetworks
 ///
 ///     every step:             A ← A − fastRate·rate·dyᵀ·x    by pulses
 ///     every n steps, input i: a = A·e_i, read through the converters;  C[:, i] ← C[:, i] + transferRate·rate·a
-public final class TikiTakaArray: AgeingArray, PricedArray {
+public final class TikiTakaArray: AgeingArray, PricedArray, FallibleReads, VerifiedArray {
   /// A and C.
   public let fast: CrossbarArray
   public let slow: CrossbarArray
@@ -96,6 +96,10 @@ public final class TikiTakaArray: AgeingArray, PricedArray {
     read(own, rest)
     for r in 0..<rows { for j in 0..<to { y[r * ldy + j] += share * own[r * to + j] } }
   }
+
+  public var unreachedWrites: Int? { slow.unreachedWrites.map { $0 + (fast.unreachedWrites ?? 0) } }
+
+  public func takeReadFailure() -> ModelError? { slow.takeReadFailure() ?? fast.takeReadFailure() }
 
   public var updatesInArray: Bool { true }
 

@@ -30,6 +30,8 @@ final class NewtonReads {
   private let improved: LineDrops.Plane
   private let step: LineDrops.Plane
   private let scratch: LineDrops.Plane
+  /// Voltage across each cell as a share of what drives its line, for the start of a solution; nil: none was taken.
+  private var shares: LineDrops.Plane?
   private let hasShorts: Bool
   private(set) var sweeps = 0
   private(set) var corrections = 0
@@ -134,9 +136,28 @@ final class NewtonReads {
     }
   }
 
+  /// Solves for a vector, from whose cells' voltages the following solutions start.
+  /// - Throws: as `solve`.
+  func takeReference(_ inputs: [Double]) throws {
+    shares = nil
+    _ = try solve(inputs, tolerance: 1e-3)
+    let plane = solver.drops.makePlane()
+    forEachCell { i, j, k in plane[k] = max(0, min(1, voltages[k] / solver.drive(inputs, i, j))) }
+    shares = plane
+  }
+
   /// The array of the chords at full voltage: each cell as the resistor that carries what its law does there.
   private func start(_ inputs: UnsafePointer<Double>) {
     let solver = solver
+    if let shares {
+      // Each cell at its share: the currents that would leave the least to correct if the lines lost as much as then.
+      forEachCell { i, j, k in
+        guard !isShort(conductance[k]) else { return currents[k] = 0 }
+        let v = solver.drive(inputs, i, j) * shares[k]
+        currents[k] = cell.evaluate(conductance: conductance[k], voltage: v).current
+      }
+      return
+    }
     forEachCell { i, j, k in
       let v = solver.drive(inputs, i, j)
       let (f, slope) = isShort(conductance[k]) ? (0, 0) : cell.evaluate(conductance: conductance[k], voltage: v)

@@ -279,19 +279,41 @@ public final class DevicePlane {
     _ range: Range<Int>, pulses: UnsafePointer<Float>, sign: Float, stream: RandomStream, first: Int
   ) {
     precondition(first % 32 == 0 && range.upperBound <= count && age == 0)
-    let at = range.lowerBound
     var law = law
-    var devices = CKDevices(
+    var devices = population(from: range.lowerBound)
+    let (states, shown) = states(from: range.lowerBound)
+    kernels.applyPulses(range.count, &law, &devices, stream.c, first, pulses, sign, states, shown)
+    pin(range)
+  }
+
+  /// The same for some devices of a range.
+  ///
+  /// - Parameters:
+  ///   - some: how many.
+  ///   - places: of the devices within the range, ascending; may be written beyond `some`, up to a multiple of 32.
+  ///   - pulses: a count for each of them; as `places`.
+  public func applyPulses(
+    to some: Int, of range: Range<Int>, _ places: UnsafeMutablePointer<UInt32>, _ pulses: UnsafeMutablePointer<Float>,
+    sign: Float, stream: RandomStream, first: Int
+  ) {
+    precondition(first % 32 == 0 && range.upperBound <= count && age == 0)
+    var law = law
+    var devices = population(from: range.lowerBound)
+    let (states, shown) = states(from: range.lowerBound)
+    kernels.applyPulsesAt(some, &law, &devices, stream.c, first, places, pulses, sign, states, shown)
+    pin(range)
+  }
+
+  /// What differs from device to device, from one on.
+  private func population(from at: Int) -> CKDevices {
+    CKDevices(
       stepUp: stepUp.map { UnsafePointer($0.base + at) }, stepDown: stepDown.map { UnsafePointer($0.base + at) },
       lower: lower.map { UnsafePointer($0.base + at) }, upper: upper.map { UnsafePointer($0.base + at) })
-    let shown = x.base + at
-    if let persistent {
-      kernels.applyPulses(
-        range.count, &law, &devices, stream.c, first, pulses, sign, persistent.base + at, shown)
-    } else {
-      kernels.applyPulses(range.count, &law, &devices, stream.c, first, pulses, sign, shown, nil)
-    }
-    pin(range)
+  }
+
+  /// The states that pulses move, and those shown about them, if any, from one device on.
+  private func states(from at: Int) -> (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>?) {
+    persistent.map { ($0.base + at, x.base + at) } ?? (x.base + at, nil)
   }
 
   // MARK: Programming
@@ -502,7 +524,8 @@ public final class DevicePlane {
 
   /// What a checkpoint needs beyond the parameters and the chip's seed: `x` [count]; `persistent` [count] with write
   /// noise; after pruning `drawn` [2] and `origin` [count, 2], the devices that are left of those that were drawn, as
-  /// quotient and remainder by 65,536. The plane must not be aged.
+  /// quotient and remainder by 65,536, and with a fault map `faults` [count], what the map says of them. The plane must not
+  /// be aged.
   public var state: [NamedTensor] {
     precondition(age == 0)
     func tensor(_ s: Storage) -> Tensor {
@@ -514,6 +537,9 @@ public final class DevicePlane {
       func split(_ i: Int) -> [Float] { [Float(i >> 16), Float(i & 0xFFFF)] }
       result.append(("drawn", Tensor(shape: [2], values: split(drawn))))
       result.append(("origin", Tensor(shape: [count, 2], values: origin.flatMap(split))))
+      if let map {
+        result.append(("faults", Tensor(shape: [count], values: origin.map { Float(map[$0].rawValue) })))
+      }
     }
     return result
   }
@@ -547,8 +573,19 @@ public final class DevicePlane {
       kept = indices
     }
     let n = kept?.count ?? all
+    var faults: [Fault]?
+    if let stored = state["faults"], let kept {
+      guard stored.shape == [n] else {
+        throw ModelError("the checkpoint's faults have shape \(stored.shape), not [\(n)]")
+      }
+      let values = stored.values.map { $0 >= 0 && $0 < 256 ? Fault(rawValue: UInt8($0)) : nil }
+      guard values.allSatisfy({ $0 != nil }) else { throw ModelError("the checkpoint names a fault that there is not") }
+      // Devices that are gone have none that matter.
+      faults = [Fault](repeating: .none, count: all)
+      for (i, origin) in kept.enumerated() { faults![origin] = values[i]! }
+    }
     // A plane may have been made at the size that pruning left; its population is that of the plane before.
-    guard all == drawn || (n == count && map == nil) else {
+    guard all == drawn || (n == count && (map == nil || faults != nil)) else {
       throw ModelError("the checkpoint's plane had \(all) devices, this one \(drawn)")
     }
     let states = try named("x", [n])
@@ -559,6 +596,7 @@ public final class DevicePlane {
       return s
     }
     (drawn, origin, count, age, fresh, epoch) = (all, kept, n, 0, nil, nil)
+    if let faults { map = faults }
     x = storage(states)
     persistent = hidden.map(storage)
     drawPopulation()

@@ -6,6 +6,7 @@ public struct CircuitConfiguration: Configurable {
   public var method = CircuitMethod.exact
   public var refreshInterval = 50
   public var tolerance = 1e-3
+  public var checkedTiles: Double?
   public var wireResistance = 1.0
   public var driverResistance = 100.0
   public var senseResistance = 100.0
@@ -26,6 +27,10 @@ public struct CircuitConfiguration: Configurable {
       "tolerance", \.tolerance, .number(0...10, usual: 1e-6...0.1),
       "Of corrected and profile: rms error of the effective matrix, relative, beyond which it is solved anew."),
     Field(
+      "checkedTiles", \.checkedTiles, .optional(.number(.above(0, through: 1))),
+      "Of corrected and profile (and closed-form, which reports it): share of a layer's tiles that a check looks at, at "
+        + "least one; 1/16 if left out."),
+    Field(
       "wireResistance", \.wireResistance, resistance(usual: 0.1...100),
       "Resistance of a wire segment between neighbouring cells; \"infinite\" for a break."),
     Field(
@@ -36,7 +41,8 @@ public struct CircuitConfiguration: Configurable {
       "Input resistance of a bit line's sense amplifier; \"infinite\" for a break."),
     Field(
       "cell", \.cell, cellLawCodec,
-      "Current of a cell against its voltage; other than linear is for the circuit stage, which solves each vector."),
+      "Current of a cell against its voltage; with other laws than linear each vector is solved, and networks are read, "
+        + "not trained."),
   ]
 
   public var parameters: CircuitParameters {

@@ -14,6 +14,7 @@ public struct CrossbarConfiguration: HardwareConfiguration {
   public var update = UpdateConfiguration()
   public var slices: SlicingConfiguration?
   public var weightRange: Double?
+  public var bias: BiasConfiguration?
   public var costs = CostsConfiguration()
   public var stepDuration = 0.0
   public var layers: [String: JSON] = [:]
@@ -42,6 +43,9 @@ public struct CrossbarConfiguration: HardwareConfiguration {
         .word("auto", nil),
         .form(.number(1e-30...1e30), { Double?.some($0) }) { $0 }),
       "Largest weight that a pair of devices can hold; auto: 2.5 times the largest initial weight of the layer."),
+    Field(
+      "bias", \.bias, .optional(.object()),
+      "Biases in the array, on word lines of their own; null: they are added digitally."),
     Field("costs", \.costs, .object(), "Energy, time and area of the parts."),
     Field(
       "stepDuration", \.stepDuration, .number(0...1e12, unit: "second", usual: 1e-7...10),
@@ -60,6 +64,10 @@ public struct CrossbarConfiguration: HardwareConfiguration {
       circuit: circuit.parameters, converters: converters.converters, update: update.parameters,
       weightRange: weightRange, chipSeed: seed)
     parameters.stepDuration = stepDuration
+    parameters.cell = circuit.cell
+    parameters.biasLines = bias?.lines ?? 0
+    parameters.biasLevel = bias?.level ?? 1
+    parameters.checkedShare = circuit.checkedTiles ?? CrossbarParameters.usualCheckedShare
     return parameters
   }
 
@@ -106,15 +114,16 @@ public struct CrossbarConfiguration: HardwareConfiguration {
     CrossbarHardware(parameters(device: try device.loaded(resolve: resolve)), seed: seed)
   }
 
+  public var reasonNotToLearn: (key: String, sentence: String)? {
+    circuit.cell == .linear
+      ? nil
+      : (
+        "circuit.cell",
+        "\"\(circuit.cell.name)\" cells are solved vector by vector, which gives reads but no gradients of them"
+      )
+  }
+
   public func checkInputs(outputs: Int, inputs: Int, resolve: (String) -> String) throws {
-    // The arrays of a network hold effective matrices.
-    if circuit.cell != .linear {
-      throw InputProblem(
-        key: "circuit.cell",
-        description:
-          "\"\(circuit.cell.name)\" cells have no effective matrix for a network to run on; they are for the "
-          + "circuit stage")
-    }
     for (key, value) in [
       ("wireResistance", circuit.wireResistance), ("driverResistance", circuit.driverResistance),
       ("senseResistance", circuit.senseResistance),
@@ -150,6 +159,23 @@ public struct SlicingConfiguration: Configurable {
   public static let fields: [Field<SlicingConfiguration>] = [
     Field("bits", \.bits, .integer(1...8, unit: "bit"), "Bits of a device: it has 2^bits levels."),
     Field("count", \.count, .integer(1...16), "Devices of a weight (of each sign, for pairs)."),
+  ]
+}
+
+/// Biases in the array; the arithmetic is `BiasLineArray`.
+public struct BiasConfiguration: Configurable {
+  public var lines = 1
+  public var level = 1.0
+
+  public init() {}
+  public static let documentation =
+    "Biases on word lines behind those of the inputs: every read drives them and every update reaches them."
+  public static let fields: [Field<BiasConfiguration>] = [
+    Field(
+      "lines", \.lines, .integer(1...4096), "Word lines that share a bias: it is at most lines · level · weightRange."),
+    Field(
+      "level", \.level, .number(.above(0, through: 1e6), usual: 0.01...100),
+      "What they are driven with, in units of the layer's inputs."),
   ]
 }
 

@@ -1,5 +1,6 @@
 import Configuration
 import Datasets
+import NeuralNetworks
 
 /// A data set: a named one, or files.
 public struct DataConfiguration: Configurable {
@@ -44,6 +45,18 @@ public struct DataConfiguration: Configurable {
       Field("flip", \.flip, .boolean, "Mirrors half of the images left to right."),
     ]
   }
+  public struct Imbalance: Configurable {
+    public var classes: [Int] = []
+    public var keep = 0.1
+    public var seed: UInt64 = 1
+    public init() {}
+    public static let documentation = "Makes some classes of the training part rare."
+    public static let fields: [Field<Imbalance>] = [
+      Field("classes", \.classes, .list(of: .integer(0...), count: 1...), "Their numbers.", required: true),
+      Field("keep", \.keep, .number(.above(0, through: 1)), "Share of their training samples that stay."),
+      Field("seed", \.seed, .seed, "Of the draw of those that stay."),
+    ]
+  }
   public struct Limit: Configurable {
     public var train: Int?
     public var test: Int?
@@ -62,6 +75,7 @@ public struct DataConfiguration: Configurable {
   public var folder: String?
   public var limit: Limit?
   public var validation = 0.0
+  public var imbalance: Imbalance?
   public var normalize: Normalize?
   public var augment: Augment?
 
@@ -90,6 +104,9 @@ public struct DataConfiguration: Configurable {
     Field(
       "validation", \.validation, .number(0...),
       "Held out of the end of the training part: a share below 1, or a number of samples."),
+    Field(
+      "imbalance", \.imbalance, .optional(.object()),
+      "Makes some classes of the training part rare; what is held out for validation stays as it is."),
     Field("normalize", \.normalize, .optional(.object()), "Shifts and scales values; pixels are byte/255 before it."),
     Field("augment", \.augment, .optional(.object()), "Random changes of training images."),
   ]
@@ -169,6 +186,11 @@ public struct DataConfiguration: Configurable {
       set = try set.withValidation(count: Int(validation))
     } else if validation > 0 {
       set = try set.withValidation(fraction: validation)
+    }
+    if let imbalance {
+      set = try set.imbalanced(classes: imbalance.classes, keeping: imbalance.keep) {
+        RandomPurpose.imbalance.stream(seed: imbalance.seed, index: UInt64($0)).permutation($1)
+      }
     }
     return set
   }

@@ -16,6 +16,8 @@ public protocol HardwareConfiguration: Configurable {
   var layers: [String: JSON] { get }
   /// Whether weights learn in the array, without a digital optimizer's state.
   var updatesInArray: Bool { get }
+  /// The key of a setting with which arrays can be read but not trained, and why; nil where there is none.
+  var reasonNotToLearn: (key: String, sentence: String)? { get }
   /// Whether its arrays are devices: no two chips are alike, and they age.
   var hasDevices: Bool { get }
   /// The same design made once more: other device variation, faults and programming noise.
@@ -29,6 +31,7 @@ public protocol HardwareConfiguration: Configurable {
 extension HardwareConfiguration {
   public var layers: [String: JSON] { [:] }
   public var updatesInArray: Bool { false }
+  public var reasonNotToLearn: (key: String, sentence: String)? { nil }
   public var hasDevices: Bool { false }
   public func chip(_ number: Int, like array: any WeightArray) -> any HardwareConfiguration { self }
 

@@ -120,7 +120,9 @@ private struct Preflight {
       let file = data.paths.first { sentence.hasPrefix(loaded.resolve($0.path) + ":") }
       let key =
         sentence.contains("validation")
-        ? "validation" : data.limit != nil && sentence.contains("limit") ? "limit" : "dataset"
+        ? "validation"
+        : data.imbalance != nil && sentence.contains("class")
+          ? "imbalance" : data.limit != nil && sentence.contains("limit") ? "limit" : "dataset"
       refuse(
         sentence,
         at: file.map { "\(place).\($0.key)" } ?? (data.dataset == nil && key == "dataset" ? place : "\(place).\(key)"))
@@ -141,7 +143,8 @@ private struct Preflight {
     checkAugment(data, found.shape, place: place)
     let available = found.train + (loaded.cache.sets[key]?.validation?.count ?? 0)
     for (part, limit, count) in [("train", data.limit?.train, available), ("test", data.limit?.test, found.test)] {
-      if let limit, limit > count {
+      // An imbalanced part has fewer samples than were taken.
+      if let limit, limit > count, part == "test" || data.imbalance == nil {
         warn(
           "\(limit) is more than the \(count) samples there are", at: "\(place).limit.\(part)", hint: "all are taken")
       }
@@ -284,12 +287,18 @@ private struct Preflight {
     }
     if let train = body as? TrainStage {
       checkOptimizer(train, targets, at: path)
+      checkLearning(targets, at: path)
       if let prune = train.prune {
         let schedule = prune.schedule(epochs: train.epochs)
         checkPruning(prune.choice, events: schedule.events, targets, facts(of: stage), at: "\(path).prune")
+        checkClasses(of: prune.choice, stage, at: "\(path).prune")
       }
     }
-    if let prune = body as? PruneStage { checkPruning(prune.choice, events: 1, targets, facts(of: stage), at: path) }
+    if let prune = body as? PruneStage {
+      checkPruning(prune.choice, events: 1, targets, facts(of: stage), at: path)
+      checkClasses(of: prune.choice, stage, at: path)
+    }
+    if let relevance = body as? RelevanceStage { checkRelevance(relevance, targets, stage, at: path) }
     if body is PruneStage || body is ReinitializeStage, let made = stage.result, let target = targets.first {
       networks[made] = networks[target]
       hardware[made] = hardware[target]
@@ -330,6 +339,49 @@ private struct Preflight {
         TrainStage.sentence(stateful.what, model: target, layer: layer), at: "\(path).optimizer.\(stateful.key)",
         hint: TrainStage.arrayHint)
     }
+  }
+
+  /// Some arrays can be read only.
+  private mutating func checkLearning(_ targets: [String], at path: String) {
+    for target in targets {
+      guard let network = networks[target], let (configuration, _) = hardware[target] else { continue }
+      for layer in network.weights.map(\.node.name) {
+        guard let own = try? configuration.configuration(forLayer: layer), let reason = own.reasonNotToLearn else {
+          continue
+        }
+        refuse(
+          "layer \(layer) of model \(target) cannot be trained with its \(reason.key): \(reason.sentence)", at: path,
+          hint:
+            "train on other hardware and put the weights on this one by a map stage, or digital layers by \"layers\"")
+        break
+      }
+    }
+  }
+
+  private mutating func checkRelevance(
+    _ relevance: RelevanceStage, _ targets: [String], _ stage: StageConfiguration, at path: String
+  ) {
+    for target in targets {
+      guard let network = networks[target] else { continue }
+      do { try relevance.check(network, name: target) } catch { refuse("\(error)", at: path) }
+    }
+    checkClasses(split: relevance.split.split, first: relevance.samples, stage, at: path)
+  }
+
+  private mutating func checkClasses(of keys: PruningChoice, _ stage: StageConfiguration, at path: String) {
+    guard keys.criterion is RelevanceConfiguration else { return }
+    checkClasses(split: keys.split == .train ? .train : .validation, first: nil, stage, at: path)
+  }
+
+  /// Means over classes want samples of each.
+  private mutating func checkClasses(split: Split, first: Int?, _ stage: StageConfiguration, at path: String) {
+    guard let set = loaded.cache.sets[stage.dataset ?? ""], let part = try? set.part(split) else { return }
+    let present = Set(part.labels.prefix(first ?? part.count))
+    guard let missing = (0..<set.classes).first(where: { !present.contains($0) }) else { return }
+    refuse(
+      "there are no samples of class \(missing) (\(set.classNames[missing])) among the "
+        + "\(first.map { "first \(min($0, part.count))" } ?? "\(part.count)") of the \(split.rawValue) part, and relevance "
+        + "is a mean over classes", at: first == nil ? "\(path).split" : "\(path).samples")
   }
 
   private mutating func checkPruning(

@@ -25,7 +25,7 @@ let criterionVariants: @Sendable () -> [Variant<any CriterionConfiguration>] = {
   func plain<C: ChannelCriterion & OptionlessCriterion>(_ type: C.Type) -> Variant<any CriterionConfiguration> {
     PlainCriterion.variant(type)
   }
-  return ChannelCriteria.all.map { plain($0) }
+  return ChannelCriteria.all.map { plain($0) } + [Variant(RelevanceCriterion.name, RelevanceConfiguration.self) { $0 }]
 }
 
 /// How a criterion is written: `"l1"`, or an object whose `kind` says which.
@@ -114,6 +114,7 @@ public struct PruningChoice: Configurable {
   ///   - events: how often `count` goes.
   ///   - refuse: gets the key, a sentence and a hint.
   func check(_ network: Model, events: Int, refuse: (_ key: String, _ sentence: String, _ hint: String) -> Void) {
+    do { try criterion.criterion.check(network) } catch { refuse("criterion", "\(error)", "") }
     let groups: ChannelGroups
     do {
       groups = try ChannelGroups(network, residual: residual, layers: layers, protected: protect)

@@ -10,7 +10,7 @@ extension StageResult {
     var worst = CircuitAccuracy()
     for (node, weights) in model.weights {
       for array in weights.arrays {
-        guard let crossbar = array as? CrossbarArray ?? (array as? TikiTakaArray)?.slow else { continue }
+        guard let crossbar = (array as? any CrossbarHolder)?.crossbar else { continue }
         let a = crossbar.circuitAccuracy
         guard a.checks > 0 else { continue }
         rows.append([

@@ -24,10 +24,13 @@ public enum DataReport {
     }
   }
 
+  /// - Returns: a line for each set, and whether all that were named are here now; without names what is missing is news,
+  ///   no failure.
   /// - Throws: `DataError` for an unknown name, `RunError` when the installation fails.
-  public static func fetch(_ names: [String], install: Bool) throws -> String {
+  public static func fetch(_ names: [String], install: Bool) throws -> (text: String, isHere: Bool) {
     let sets = try names.isEmpty ? DatasetRegistry.all : names.map { try DatasetRegistry.named($0) }
     var lines: [String] = []
+    var isHere = true
     for d in sets {
       if (try? d.paths()) != nil {
         lines.append("\(d.name): here")
@@ -36,9 +39,10 @@ public enum DataReport {
         lines.append("\(d.name): installed \(package)")
       } else {
         lines.append("\(d.name): \(d.fetchAdvice)")
+        isHere = isHere && names.isEmpty
       }
     }
-    return lines.joined(separator: "\n")
+    return (lines.joined(separator: "\n"), isHere)
   }
 
   public static func verify(_ names: [String]) throws -> (text: String, isGood: Bool) {

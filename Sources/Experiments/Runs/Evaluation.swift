@@ -122,6 +122,7 @@ final class Evaluator {
       for w in workspaces {
         try prepare(w, indices, first: first, step: step)
         w.forward(samples: indices.count, training: false, step: step ?? 0, globalSample: UInt64(first))
+        try w.requireReads()
         outputs.append(UnsafePointer(w.output))
       }
       var result = outputs[0]

@@ -54,7 +54,12 @@ final class RunModel {
     self.hardware = hardware
     given =
       hardware.hasDevices
-      ? (model.weights.map { ("given/\($0.node.name).\($0.weights.name)", $0.weights.matrix) }, model.updates) : nil
+      ? (
+        model.weights.flatMap { node, weights -> [NamedTensor] in
+          [("given/\(node.name).\(weights.name)", weights.matrix)]
+            + (weights.bias.map { [("given/\(node.name).\($0.name)", $0.tensor)] } ?? [])
+        }, model.updates
+      ) : nil
     try model.place(pool: pool) {
       try hardware.configuration(forLayer: $0).hardware(seed: seed, resolve: resolve)
     }
@@ -76,6 +81,13 @@ final class RunModel {
   func intendedWeights(_ layer: String, _ weights: Weights) -> Tensor {
     let found = givenWeights.first { $0.name == "given/\(layer).\(weights.name)" }?.tensor
     return found.flatMap { $0.shape == [weights.outputs, weights.inputs] ? $0 : nil } ?? weights.matrix
+  }
+
+  /// The same for a layer's bias, where arrays hold it.
+  func intendedBias(_ layer: String, _ weights: Weights) -> Tensor? {
+    guard let bias = weights.bias else { return nil }
+    let found = givenWeights.first { $0.name == "given/\(layer).\(bias.name)" }?.tensor
+    return weights.holdsBias ? found.flatMap { $0.count == bias.count ? $0 : nil } ?? bias.tensor : bias.tensor
   }
 
   /// The models whose networks are run: itself, or an ensemble's members.

@@ -10,7 +10,7 @@ extension CrossbarConfiguration {
     var other = self
     other.seed = seed &+ UInt64(number)
     // Drivers and converters are laid out for the weights that the first chip was made for.
-    if let array = array as? CrossbarArray ?? (array as? TikiTakaArray)?.slow {
+    if let array = (array as? any CrossbarHolder)?.crossbar {
       other.weightRange = Double(array.weightRange)
     }
     return other
@@ -40,10 +40,14 @@ enum Chips {
       let outputs = own.outputs
       let all = part.intendedWeights(node.name, weights).values
       let size = outputs * own.inputs
+      let bias = part.intendedBias(node.name, weights).map {
+        Tensor(shape: [outputs], values: Array($0.values[group * outputs..<(group + 1) * outputs]))
+      }
       return try design.chip(number, like: own).hardware(
         seed: Self.seed(seed, chip: number), resolve: resolve
       ).makeArray(
         weights: Tensor(shape: [outputs, own.inputs], values: Array(all[group * size..<(group + 1) * size])),
+        bias: bias,
         name: node.name, owner: owner, pool: pool)
     } _: {
       try with(number, of: parts.dropFirst(), seed: seed, resolve: resolve, pool: pool, body)

@@ -80,7 +80,13 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
       func pass(age: Double?) throws {
         let (loss, scores) = try evaluator.run(step: nil, progress: run.progress)
         let hasLoss = !loss.isNaN || target.networks.count == 1
-        findings.append(Finding(chip: chip, age: age, metrics: scores.metrics + (hasLoss ? [("loss", loss)] : [])))
+        var metrics = scores.metrics + (hasLoss ? [("loss", loss)] : [])
+        if let imbalance = try run.dataConfiguration(context.stage.dataset).imbalance {
+          metrics += scores.accuracies(of: imbalance.classes)
+        }
+        let unreached = target.networks.compactMap(\.unreachedWrites)
+        if !unreached.isEmpty { metrics.append(("unreachedWrites", Double(unreached.reduce(0, +)))) }
+        findings.append(Finding(chip: chip, age: age, metrics: metrics))
         classes = scores.classes
         confusion = confusion.isEmpty ? scores.confusion : zip(confusion, scores.confusion).map { $0 + $1 }
       }
@@ -168,6 +174,21 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
           [.integer(f.chip ?? 0)] + (f.age.map { [.number($0)] } ?? []) + f.metrics.map { .number($0.value) }
         }
       ))
+  }
+}
+
+extension ClassificationScores {
+  /// How classes that were made rare fare: the mean of their accuracies, and the least accuracy of all classes.
+  func accuracies(of rare: [Int]) -> [(name: String, value: Double)] {
+    func accuracy(_ c: Int) -> Double {
+      let row = confusion[c * classes..<(c + 1) * classes]
+      return Double(row[row.startIndex + c]) / Double(max(1, row.reduce(0, +)))
+    }
+    let own = Set(rare).sorted()
+    return [
+      ("rareClassAccuracy", own.reduce(0) { $0 + accuracy($1) } / Double(max(1, own.count))),
+      ("worstClassAccuracy", (0..<classes).map(accuracy).min() ?? .nan),
+    ]
   }
 }
 

@@ -70,7 +70,7 @@ public struct InspectStage: Stage {
       throw RunError("\(context.label): layer \(layer) has \(weights.arrays.count) groups; group is \(group)")
     }
     let array = weights.arrays[group]
-    guard let crossbar = array as? CrossbarArray ?? (array as? TikiTakaArray)?.slow else {
+    guard let crossbar = (array as? any CrossbarHolder)?.crossbar else {
       throw RunError("\(context.label): layer \(layer) of model \(name) is not on a crossbar")
     }
     // Devices may be read before the model ever was.
@@ -89,12 +89,14 @@ public struct InspectStage: Stage {
     }
     let g = crossbar.conductance(slice: slice, isMinus: sign == .minus, tileRow: tileRow, tileColumn: tileColumn)
     let circuit = try CrossbarCircuit(
-      crossbar.parameters.method == .ideal ? CircuitParameters(wireResistance: 0) : crossbar.parameters.circuit)
+      crossbar.parameters.method == .ideal ? CircuitParameters(wireResistance: 0) : crossbar.parameters.circuit,
+      cell: crossbar.parameters.cell)
     let voltages = [Double](repeating: voltage ?? crossbar.parameters.converters.readVoltage, count: g.rows)
     let title = "\(name), \(layer), tile (\(tileRow), \(tileColumn)), \(sign.rawValue)"
     let place = folder(context.label, name)
     var problem: String?
-    let effective = try circuit.effectiveMatrix(g)
+    // Of non-linear cells at low voltage.
+    let effective = try CrossbarCircuit(circuit.parameters).effectiveMatrix(g)
     for map in try ArrayMaps.maps(g, circuit, effective: effective, voltages: voltages, title: title) {
       let found = try map.write(drawn: run.configuration.figures) { try run.outputPath("\(place)/\($0)") }
       problem = problem ?? found

@@ -48,6 +48,7 @@ public struct MapStage: RestructuringStage {
         ("tiles", Double(programming.tiles)), ("devices", Double(programming.devices)),
       ]
     }
+    if let unreached = mapped.unreachedWrites { context.result.metrics.append(("unreachedWrites", Double(unreached))) }
     // How far the devices are from the weights they were given.
     guard let before, !foldBatchNorm else { return }
     var squares = 0.0

@@ -71,6 +71,7 @@ let stageVariants: @Sendable () -> [Variant<any Stage>] = {
     Variant("reinitialize", ReinitializeStage.self) { $0 },
     Variant("export", ExportStage.self) { $0 },
     Variant("inspect", InspectStage.self) { $0 },
+    Variant("relevance", RelevanceStage.self) { $0 },
     Variant("circuit", CircuitStage.self) { $0 },
   ]
 }

@@ -176,6 +176,7 @@ public struct TrainStage: MeasuringStage, RestructuringStage {
     context.result.metrics = context.result.series.compactMap { s in s.values.last.map { (s.name, $0) } }
     try pruner?.report(samples: max(firstEpoch, epochs) * count)
     context.result.addCircuitAccuracy(of: model)
+    if let unreached = model.unreachedWrites { context.result.metrics.append(("unreachedWrites", Double(unreached))) }
     if let costs = try meter.costs() { costs.report(samples: epochs * count, into: &context.result) }
   }
 

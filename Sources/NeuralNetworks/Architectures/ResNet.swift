@@ -47,6 +47,9 @@ final class PaddedSubsample: Layer {
     forEachPixel(p) { from, to in (dx + from).update(from: p.outputGradient + to + before, count: input.channels) }
   }
 
+  func relevance(_ p: Piece, _ rule: RelevanceRule, _ split: SplitWeights?) { backward(p) }
+  var passesRelevance: Bool { true }
+
   private func forEachPixel(_ p: Piece, _ body: (_ from: Int, _ to: Int) -> Void) {
     for s in 0..<p.samples {
       for y in 0..<output.height {

@@ -1,0 +1,14 @@
+// The kernels of an instruction set: included after their bodies. NAME is the set whose body serves where WIDE has no own.
+
+static const CKernels WIDE(table) = {
+    NAME(randomBits), NAME(uniform), NAME(gaussian), NAME(exponential), NAME(gatherPatches), NAME(scatterPatches),
+    NAME(addBias), NAME(columnSums), NAME(relu), NAME(reluBackward), NAME(maxPool), NAME(maxPoolBackward),
+    WIDE(quantizeRows), NAME(accumulateConverted), NAME(accumulateScaled), NAME(applyPulses), WIDE(lineSums),
+    NAME(effectiveWeights), NAME(pulseCounts), WIDE(pulseLines), WIDE(pulseTrains), WIDE(coincidences),
+    NAME(applyPulsesAt),
+    NAME(streamDigits), NAME(addNoise),
+    NAME(moments), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), NAME(multiplyPanels),
+    WIDE(multiplyConverted),
+    NAME(multiplySmall), NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
+    NAME(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
+};
