@@ -173,6 +173,8 @@ private struct ChannelGraph {
   private static func pass(
     _ node: Node, _ inputs: [[[Int]]], _ policy: ResidualPolicy, _ sets: inout DisjointSets
   ) -> [[Int]] {
+    // These pass every channel on as it is; asking them one by one would be most of the work.
+    if node.layer is BatchNorm || node.layer is ReLU || node.layer is MaxPool { return inputs[0] }
     var result = [[Int]](repeating: [], count: node.shape.channels)
     for t in inputs.indices {
       if policy == .scatter, t == 0, inputs.count > 1, node.layer is Add { continue }
