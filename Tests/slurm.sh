@@ -76,7 +76,7 @@ cat >circuits.json <<END
 END
 cat >trainings.json <<END
 { "name": "trainings", "data": "mnist-5k", "model": { "architecture": "mlp", "hidden": [64] }, "figures": false,
-  "stages": [ { "train": { "epochs": 60, "batchSize": 64 } }, { "evaluate": {}, "label": "test" } ],
+  "stages": [ { "train": { "epochs": 20, "batchSize": 64 } }, { "evaluate": {}, "label": "test" } ],
   "sweep": { "stages.train.optimizer.learningRate": [0.02, 0.05], "seed": [1, 2, 3, 4] } }
 END
 
@@ -103,11 +103,11 @@ scancel $(tasks PENDING | grep -v -x -e "$first" -e "$second" | head -n 2)
 # The node goes, and everything on it.
 lost=$(squeue --noheader --array --format=%F_%K --states=RUNNING --nodelist=n2)
 "$cluster" kill "$place" n2
-sleep 1
-"$cluster" restart "$place" n2
+# Slurm finds out when the node has not answered for a while, and requeues them.
 await '[ "$(tasks PENDING | grep -c -x -F "$(printf "%s\n" $first $second $lost)")" = 4 ]'
+"$cluster" restart "$place" n2
 # A requeued job waits two minutes otherwise.
-for task in $first $second $lost; do scontrol update "jobid=$task" StartTime=now; done
+for task in $first $second $lost; do scontrol update "jobid=$task" StartTime=now || true; done
 status=0
 wait $follower || status=$?
 [ $status = 1 ] || fail "the follower ended with status $status, though points are missing"
