@@ -104,9 +104,9 @@ scancel $(tasks PENDING | grep -v -x -e "$first" -e "$second" | head -n 2)
 lost=$(squeue --noheader --array --format=%F_%K --states=RUNNING --nodelist=n2)
 "$cluster" kill "$place" n2
 # Slurm finds out when the node has not answered for a while, and requeues them.
-await '[ "$(tasks PENDING | grep -c -x -F "$(printf "%s\n" $first $second $lost)")" = 4 ]'
+await '[ "$(tasks PENDING | grep -c -x -F "$(printf "%s\n" $lost)")" = 2 ]'
 "$cluster" restart "$place" n2
-# A requeued job waits two minutes otherwise.
+# A requeued job may wait two minutes otherwise.
 for task in $first $second $lost; do scontrol update "jobid=$task" StartTime=now || true; done
 status=0
 wait $follower || status=$?
