@@ -77,7 +77,7 @@ END
 cat >trainings.json <<END
 { "name": "trainings", "data": "mnist-5k", "model": { "architecture": "mlp", "hidden": [64] }, "figures": false,
   "stages": [ { "train": { "epochs": 60, "batchSize": 64 } }, { "evaluate": {}, "label": "test" } ],
-  "sweep": { "stages.train.optimizer.learningRate": [0.02, 0.05], "seed": [1, 2, 3, 4] } }
+  "sweep": { "stages.train.optimizer.learningRate": [0.02, 0.05], "seed": [1, 2, 3] } }
 END
 
 # 1. An array for each half, a point a task.
@@ -103,18 +103,18 @@ scancel $(tasks PENDING | grep -v -x -e "$first" -e "$second" | head -n 2)
 # The node goes, and everything on it.
 lost=$(squeue --noheader --array --format=%F_%K --states=RUNNING --nodelist=n2)
 "$cluster" kill "$place" n2
-sleep 1
+# Slurm finds out when the node has not answered for a while, and requeues them.
+await '[ "$(tasks PENDING | grep -c -x -F "$(printf "%s\n" $lost)")" = 2 ]'
 "$cluster" restart "$place" n2
-await '[ "$(tasks PENDING | grep -c -x -F "$(printf "%s\n" $first $second $lost)")" = 4 ]'
-# A requeued job waits two minutes otherwise.
-for task in $first $second $lost; do scontrol update "jobid=$task" StartTime=now; done
+# A requeued job may wait two minutes otherwise.
+for task in $first $second $lost; do scontrol update "jobid=$task" StartTime=now || true; done
 status=0
 wait $follower || status=$?
 [ $status = 1 ] || fail "the follower ended with status $status, though points are missing"
 grep -q "points are missing" follower.txt || fail "the follower does not say what is missing"
-[ "$(ended trained)" = 6 ] || fail "expected 6 of 8 points, found $(ended trained)"
+[ "$(ended trained)" = 4 ] || fail "expected 4 of 6 points, found $(ended trained)"
 grep -q "goes on when Slurm starts it again" trained/slurm/*.log || fail "no task asked to be requeued"
-step "6 trainings survived a signal, a requeue and the loss of a node"
+step "4 trainings survived a signal, a requeue and the loss of a node"
 "$binary" sweep trainings.json --output trained --slurm --resume --quiet
 same reference trained
 step "--resume ran the two that were cancelled"
