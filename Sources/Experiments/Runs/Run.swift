@@ -350,11 +350,12 @@ public final class Run {
 
   /// Writes the checkpoint, and epochs.csv as far as it goes.
   func save() throws {
+    // Kept for the next checkpoint, even where this one is not due: later pieces of work change the structure again.
+    if let (number, unit) = unit { checkpoint.structures[number] = changed(by: unit)?.structure }
     // What came before counts as done only when a checkpoint says so.
     guard Progress.now() - savedAt >= options.checkpointInterval else { return }
     if !isTaken { try take() }
     checkpoint.run = id
-    if let (number, unit) = unit { checkpoint.structures[number] = changed(by: unit)?.structure }
     checkpoint.models = models.compactMap { m in m.model.map { (m.name, $0.checkpoint + m.givenWeights) } }
     try checkpoint.write(to: folder.file("state/checkpoint.safetensors"))
     try writeEpochs()
