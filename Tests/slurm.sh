@@ -9,7 +9,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 binary=$(realpath "$1") points=${2:-200} cluster=$PWD/Tests/slurm-cluster
 work=$(mktemp -d "${TMPDIR:-/tmp}/simengine-slurm-XXXXXX")
-# Small, and safe for lines of slurm.conf.
+# munged wants the way to its socket to be open to all.
+chmod 755 "$work"
 place=$work/cluster
 export SLURM_CONF=$place/slurm.conf
 finish() {

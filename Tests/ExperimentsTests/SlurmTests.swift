@@ -409,6 +409,7 @@ struct SlurmSweepTests {
       Issue.record("was accepted")
     } catch { #expect("\(error)".contains("Invalid partition name specified")) }
     #expect(SlurmSubmission.numbers(in: setting.folder).isEmpty)
+    #expect(!SweepPlan.lies(in: setting.folder), "the next try needs no --resume")
     #expect(setting.actor.calls.count { $0 == "sbatch" } == 1)
   }
 

@@ -32,7 +32,10 @@ final class SlurmFollower {
   /// The jobs go on without anybody watching.
   func left() -> SlurmOutcome {
     var outcome = SlurmOutcome(sweep: runner.outcome(states, among: runner.chosen))
-    var note = "\(SlurmSweep.jobs(submissions)): follow with --slurm --resume, cancel with scancel"
+    let jobs = SlurmSweep.jobs(of: submissions)
+    var note = jobs.isEmpty ? "no job yet" : "job\(jobs.count == 1 ? "" : "s") \(jobs.joined(separator: " "))"
+    note +=
+      ": follow with --slurm --resume" + (jobs.isEmpty ? "" : ", cancel with scancel \(jobs.joined(separator: " "))")
     let late = submissions.flatMap(\.arrays).count { $0.job == nil }
     if late > 0 {
       note +=
@@ -115,12 +118,18 @@ final class SlurmFollower {
       return nil
     }
     var (running, pending) = (0, 0)
+    var reason = ""
     for i in submissions.indices {
       for j in submissions[i].arrays.indices {
         for task in queue.tasks(of: submissions[i].arrays[j]) {
           if submissions[i].arrays[j].job == nil { submissions[i].arrays[j].job = task.job }
           if let index = task.index { lastStates["\(task.job)_\(index)"] = task.state }
-          if task.isPending { pending += 1 } else if task.isAlive { running += 1 }
+          if task.isPending {
+            pending += 1
+            if reason.isEmpty && task.reason != "None" { reason = " (\(task.reason))" }
+          } else if task.isAlive {
+            running += 1
+          }
         }
       }
       if submissions[i].arrays.contains(where: { $0.job == nil }) {
@@ -128,7 +137,7 @@ final class SlurmFollower {
         pending += submissions[i].arrays.filter { $0.job == nil }.reduce(0) { $0 + $1.tasks.count }
       }
     }
-    tasks = "\(grouped(running)) task\(running == 1 ? "" : "s") running, \(grouped(pending)) waiting"
+    tasks = "\(grouped(running)) task\(running == 1 ? "" : "s") running, \(grouped(pending)) waiting\(reason)"
     return running + pending
   }
 

@@ -147,9 +147,15 @@ public final class SlurmSweep {
     var submissions = SlurmSubmission.numbers(in: folder).compactMap { SlurmSubmission(folder: folder, number: $0) }
     let queue = try SlurmQueue(named: name, commands)
     submissions.removeAll { queue.aliveTasks(of: $0).isEmpty }
+    // Arrays that the queue had no room for are packed anew.
+    for i in submissions.indices {
+      submissions[i].arrays.removeAll { $0.job == nil && queue.tasks(of: $0).isEmpty }
+    }
     let taken = Set(submissions.flatMap { s in queue.aliveTasks(of: s).flatMap { s.points(of: $0) } })
     if !taken.isEmpty {
-      progress.say("\(grouped(taken.count)) points are with tasks in the queue already (\(Self.jobs(submissions)))")
+      progress.say(
+        "\(grouped(taken.count)) points are with tasks in the queue already (job "
+          + "\(Self.jobs(of: submissions).joined(separator: " ")))")
     }
     let waiting = runner.chosen.filter { !SweepRunner.hasEnded(states[$0]) && !taken.contains(plan.points[$0].id) }
     if !waiting.isEmpty {
@@ -160,15 +166,21 @@ public final class SlurmSweep {
         try runner.folder.clear(point, states[point])
         states[point] = .missing
       }
-      submissions.append(try submit(waiting, packing))
+      do { submissions.append(try submit(waiting, packing)) } catch {
+        // Nothing was begun: once the command line is mended, it needs no --resume.
+        if case .none = earlier, SlurmSubmission.numbers(in: folder).isEmpty {
+          try? DurableFile.remove("\(folder)/sweep.json")
+          rmdir("\(folder)/slurm")
+        }
+        throw error
+      }
     }
     let follower = SlurmFollower(self, submissions, states)
     return options.detaches ? follower.left() : try follower.run()
   }
 
-  static func jobs(_ submissions: [SlurmSubmission]) -> String {
-    let numbers = submissions.flatMap { $0.arrays.compactMap(\.job) }
-    return numbers.isEmpty ? "no job yet" : "job\(numbers.count == 1 ? "" : "s") \(numbers.joined(separator: " "))"
+  static func jobs(of submissions: [SlurmSubmission]) -> [String] {
+    submissions.flatMap { $0.arrays.compactMap(\.job) }
   }
 
   private func submit(_ points: [Int], _ packing: SlurmPacking) throws -> SlurmSubmission {

@@ -1,5 +1,6 @@
 import Configuration
 import Glibc
+import NeuralNetworks
 
 /// What the command line says of how a sweep is run; none of it changes a result.
 public struct SweepOptions {
