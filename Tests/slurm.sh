@@ -87,6 +87,10 @@ END
 [ "$(ls arrays/slurm/*.sh | wc -l)" = 2 ] || fail "expected two arrays"
 same local arrays
 step "$points points in $points tasks of two arrays completed"
+if [ -z "${SIMENGINE_TEST_FULL:-}" ]; then
+  echo "SKIPPED: $0: tasks that are signalled, cancelled and lost; SIMENGINE_TEST_FULL=1 runs them too" >&2
+  exit 0
+fi
 
 # 2. Trainings that are signalled, requeued and lost with their node, and tasks that are cancelled.
 "$binary" sweep trainings.json --output reference --quiet
@@ -99,7 +103,10 @@ read -r -d '' first second <<<"$(squeue --noheader --array --format=%F_%K --stat
 scancel --batch --signal=USR1 "$first"
 # Pre-empted: Slurm ends it and requeues it.
 scontrol requeue "$second"
-scancel $(tasks PENDING | grep -v -x -e "$first" -e "$second" | head -n 2)
+# A task that is being requeued cannot be cancelled for a moment.
+for task in $(tasks PENDING | grep -v -x -e "$first" -e "$second" | head -n 2); do
+  await "scancel $task 2>/dev/null"
+done
 # The node goes, and everything on it.
 lost=$(squeue --noheader --array --format=%F_%K --states=RUNNING --nodelist=n2)
 "$cluster" kill "$place" n2
