@@ -74,11 +74,14 @@ cat >circuits.json <<END
   "sweep": { "hardware.circuit.wireResistance": [0, 1, 2.5, 5],
     "stages.circuit.conductance.random.seed": { "from": 1, "to": $((points / 4)), "integer": true } } }
 END
-cat >trainings.json <<END
+# trainings EPOCHS
+trainings() {
+  cat >trainings.json <<END
 { "name": "trainings", "data": "mnist-5k", "model": { "architecture": "mlp", "hidden": [64] }, "figures": false,
-  "stages": [ { "train": { "epochs": 60, "batchSize": 64 } }, { "evaluate": {}, "label": "test" } ],
+  "stages": [ { "train": { "epochs": $1, "batchSize": 64 } }, { "evaluate": {}, "label": "test" } ],
   "sweep": { "stages.train.optimizer.learningRate": [0.02, 0.05], "seed": [1, 2, 3] } }
 END
+}
 
 # 1. An array for each half, a point a task.
 "$binary" sweep circuits.json --output local --quiet
@@ -92,27 +95,33 @@ if [ -z "${SIMENGINE_TEST_FULL:-}" ]; then
   exit 0
 fi
 
-# 2. Trainings that are signalled, requeued and lost with their node, and tasks that are cancelled.
+# 2. Trainings that are signalled, requeued and lost with their node, and tasks that are cancelled. Each has to last long
+# enough to be disturbed, some twenty seconds where four share the processors, on any machine.
+trainings 40
+start=$(date +%s%N)
+"$binary" sweep trainings.json --output trial --only seed=1 --jobs 1 --quiet
+trainings $((40 * 2 * 10000 / (($(date +%s%N) - start) / 1000000)))
 "$binary" sweep trainings.json --output reference --quiet
 step "trained here"
 "$binary" sweep trainings.json --output trained --slurm --task-time 1 --quiet 2>follower.txt &
 follower=$!
 await '[ "$(tasks RUNNING | wc -l)" = 4 ] && [ "$(ls trained/*/state/checkpoint.safetensors 2>/dev/null | wc -l)" = 4 ]'
+# Two wait for a place; they are not to get one.
+scancel $(tasks PENDING)
 read -r -d '' first second <<<"$(squeue --noheader --array --format=%F_%K --states=RUNNING --nodelist=n1)" || true
-# Out of time: the task writes checkpoints, ends and asks to be requeued.
-scancel --batch --signal=USR1 "$first"
+# Out of time: the task writes checkpoints, ends and asks to be requeued, maybe before scancel, which tries again for a
+# minute, is content. Whether the signal came is asked below.
+timeout 2 scancel --batch --signal=USR1 "$first" 2>/dev/null || true
 # Pre-empted: Slurm ends it and requeues it.
 scontrol requeue "$second"
-# A task that is being requeued cannot be cancelled for a moment.
-for task in $(tasks PENDING | grep -v -x -e "$first" -e "$second" | head -n 2); do
-  await "scancel $task 2>/dev/null"
-done
 # The node goes, and everything on it.
 lost=$(squeue --noheader --array --format=%F_%K --states=RUNNING --nodelist=n2)
 "$cluster" kill "$place" n2
 # Slurm finds out when the node has not answered for a while, and requeues them.
 await '[ "$(tasks PENDING | grep -c -x -F "$(printf "%s\n" $lost)")" = 2 ]'
 "$cluster" restart "$place" n2
+# Slurm's order to end what ran on the lost node reaches the new slurmd, and would end the same tasks there.
+sleep 8
 # A requeued job may wait two minutes otherwise.
 for task in $first $second $lost; do scontrol update "jobid=$task" StartTime=now || true; done
 status=0

@@ -41,6 +41,8 @@ struct CompareCommand: ParsableCommand {
   var average: [String] = []
   @Option(help: "Sorts by a metric, the largest first, or a path, the smallest first; --sort=-NAME turns it round.")
   var sort: String?
+  @Option(help: "What stands behind ±: deviation, error (of the mean) or interval (95 %, Student's t).")
+  var spread: Uncertainty = .deviation
   @Option(help: "table, markdown, csv or json.")
   var format: Comparison.Format = .table
 
@@ -53,6 +55,7 @@ struct CompareCommand: ParsableCommand {
     request.columns = columns
     request.baseline = baseline
     request.averaged = average
+    request.uncertainty = spread
     do {
       let comparison = try Comparison(folders: folders, request)
       for note in comparison.notes { Main.complain(note) }
@@ -62,3 +65,4 @@ struct CompareCommand: ParsableCommand {
 }
 
 extension Comparison.Format: ExpressibleByArgument {}
+extension Uncertainty: ExpressibleByArgument {}

@@ -16,6 +16,8 @@ struct ReportCommand: ParsableCommand {
   @Option(
     name: .long, parsing: .singleValue, help: "Metrics (globs) to draw and tabulate; all accuracies if left out.")
   var metric: [String] = []
+  @Option(help: "What error bars and ± are: deviation, error (of the mean) or interval (95 %, Student's t).")
+  var spread: Uncertainty = .deviation
   @Option(help: "The page's title; the experiment's name if left out.")
   var title: String?
   @Option(
@@ -25,6 +27,7 @@ struct ReportCommand: ParsableCommand {
   func run() throws {
     var request = ReportPage.Request()
     (request.metrics, request.title, request.figures) = (metric, title, figures)
+    request.uncertainty = spread
     var report: ReportPage
     do { report = try ReportPage(folders: folders, request) } catch { throw Failure(status: 2, message: "\(error)") }
     do { try report.write(to: output) } catch { throw Failure(status: 1, message: "\(error)") }

@@ -77,6 +77,22 @@ struct CompareTests {
     #expect(csv.contains { $0.contains("a1 a2 a3,3,") })
   }
 
+  @Test("--spread puts the standard error or the 95 % interval behind ±: t(0.975, 2) = 4.302653 of SciPy")
+  func spread() throws {
+    func comparison(_ uncertainty: Uncertainty) throws -> Comparison {
+      var request = Comparison.Request()
+      request.uncertainty = uncertainty
+      return try Comparison(folders: [root], request)
+    }
+    #expect(try comparison(.error).text(.table).contains("93.00 ± 2.08 %"))
+    #expect(try comparison(.interval).text(.table).contains("93.00 ± 8.96 %"))
+    #expect(try comparison(.interval).text(.csv).split(separator: "\n")[0].hasSuffix("test.accuracy ci95"))
+    let row = try #require(try rows(comparison(.interval)).first { $0["runs"]?.array?.count == 3 })
+    let metric = row["metrics"]?["test.accuracy"]
+    #expect(abs((metric?["ci95"]?.double ?? 0) - 4.302_652_729_749_46 * (0.0013 / 3).squareRoot()) < 1e-12)
+    #expect(abs((metric?["sd"]?.double ?? 0) - 0.0013.squareRoot()) < 1e-12)
+  }
+
   @Test("--metric takes globs, and lists what there is when none fits")
   func metrics() throws {
     #expect(try rows(compare(["*.loss"])).allSatisfy { $0["metrics"]?.members?.map(\.key) == ["test.loss"] })

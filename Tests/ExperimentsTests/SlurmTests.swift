@@ -362,6 +362,19 @@ struct SlurmSweepTests {
     #expect(second.points == [submission.points[1]])
   }
 
+  @Test("a follower shares the folder with its tasks, a single one too, and with no whole sweep or second follower")
+  func locks() throws {
+    let bench = try Bench()
+    let follower = try SweepLock(follower: bench.folder)
+    let only = try SweepLock(folder: bench.folder, shard: SweepShard("1/1"))
+    #expect(throws: Refusal.self) { try SweepLock(folder: bench.folder, shard: SweepShard("1/1")) }
+    #expect(throws: Refusal.self) { try SweepLock(folder: bench.folder, shard: nil) }
+    #expect(throws: Refusal.self) { try SweepLock(follower: bench.folder) }
+    only.release()
+    follower.release()
+    try SweepLock(folder: bench.folder, shard: nil).release()
+  }
+
   @Test("a sweep that was begun wants --resume; one that is done submits nothing")
   func begun() throws {
     let setting = try Setting()

@@ -38,7 +38,7 @@ extension Comparison {
       cells += [group.all.count == 1 ? id : "\(id)…", "\(group.runs.count)"]
       if losses { cells.append(group.losses) }
       for m in metrics {
-        cells.append(group.spread(m)?.text(m) ?? (group.runs.isEmpty ? "–" : ""))
+        cells.append(group.spread(m)?.text(m, uncertainty) ?? (group.runs.isEmpty ? "–" : ""))
         guard hasBaseline else { continue }
         let test = test(row, m)
         cells += [test?.text(m) ?? (isBaseline(row) ? "baseline" : "–"), test?.significance ?? ""]
@@ -52,7 +52,7 @@ extension Comparison {
     let tested = hasBaseline ? ["difference", "low", "high", "p", "pairs"] : []
     let header =
       ["experiment", "runs", "seeds", "diverged", "failed"] + selectors.map(\.title)
-      + metrics.flatMap { m in [m, "\(m) sd"] + tested.map { "\(m) \($0)" } }
+      + metrics.flatMap { m in [m, "\(m) \(uncertainty.column)"] + tested.map { "\(m) \($0)" } }
     let lines = rows.map { row -> [String] in
       let group = row.group
       var cells = [group.example?.name ?? "", group.all.map(\.id).joined(separator: " ")]
@@ -60,7 +60,7 @@ extension Comparison {
       cells += selectors.map { group.value($0)?.plain ?? "" }
       for m in metrics {
         let spread = group.spread(m)
-        cells += [spread?.mean, spread?.deviation].map { $0.map(CSV.number) ?? "" }
+        cells += [spread?.mean, spread?.width(uncertainty)].map { $0.map(CSV.number) ?? "" }
         guard hasBaseline else { continue }
         let test = test(row, m)
         cells += [test?.difference, test?.interval?.low, test?.interval?.high, test?.p].map { $0.map(CSV.number) ?? "" }
@@ -91,6 +91,9 @@ extension Comparison {
       ("mean", .number(spread.mean)), ("sd", spread.deviation.map { .number($0) } ?? nil),
       ("n", .integer(spread.count)),
     ])
+    if uncertainty != .deviation {
+      json.set(uncertainty.column, spread.width(uncertainty).map { .number($0) } ?? nil)
+    }
     if let test {
       json.set(
         "difference",

@@ -23,6 +23,7 @@ public struct Comparison {
     public var baseline: String?
     /// Paths to average over, besides seeds.
     public var averaged: [String] = []
+    public var uncertainty = Uncertainty.deviation
     public init() {}
   }
 
@@ -44,6 +45,7 @@ public struct Comparison {
   let averaged: [Selector]
   let columns: [Selector]
   let hasBaseline: Bool
+  let uncertainty: Uncertainty
   /// What was found and left out, a sentence each.
   public internal(set) var notes: [String] = []
 
@@ -61,6 +63,7 @@ public struct Comparison {
     let averaged = finder.collection.seeds.filter { !laidOut.contains($0) } + further
     self.averaged = averaged
     hasBaseline = request.baseline != nil
+    uncertainty = request.uncertainty
     if let wrong = laidOut.first(where: further.contains) {
       throw RunError(
         "\(wrong.title): is averaged over, it cannot name rows or columns; --where chooses one of its values")

@@ -72,9 +72,9 @@ struct Pivot {
       let counts = Set(comparison.rows.map { $0.group.values(metric).count }.filter { $0 > 0 })
       var title = metric + " by " + comparison.columns.map { comparison.heads[$0] ?? $0.title }.joined(separator: ", ")
       if counts.count == 1, let count = counts.first, count > 1 {
-        title += ", mean ± standard deviation over \(count) seeds"
+        title += ", mean ± \(comparison.uncertainty.name) over \(count) seeds"
       } else if counts.count > 1 {
-        title += ", mean ± standard deviation over seeds, their number in parentheses"
+        title += ", mean ± \(comparison.uncertainty.name) over seeds, their number in parentheses"
       }
       if comparison.hasBaseline {
         title += "; in brackets the difference to the baseline and its p"
@@ -101,7 +101,7 @@ struct Pivot {
     let row = comparison.rows[place]
     var parts: [String] = []
     if let spread = row.group.spread(metric) {
-      parts.append(spread.text(metric) + (showsCounts ? " (\(spread.count))" : ""))
+      parts.append(spread.text(metric, comparison.uncertainty) + (showsCounts ? " (\(spread.count))" : ""))
     }
     if comparison.isBaseline(row) {
       parts.append("[baseline]")
@@ -122,7 +122,7 @@ struct Pivot {
       ["metric", "experiment"] + comparison.selectors.map(\.title)
       + columns.flatMap { c in
         let head = zip(comparison.columns, c.values).map { "\($0.title)=\($1?.plain ?? "")" }.joined(separator: ",")
-        return [head, "\(head) sd", "\(head) n", "\(head) diverged", "\(head) failed"] + tested.map { "\(head) \($0)" }
+        return [head, "\(head) \(comparison.uncertainty.column)", "\(head) n", "\(head) diverged", "\(head) failed"] + tested.map { "\(head) \($0)" }
       }
     var rows: [[String]] = []
     for metric in comparison.metrics {
@@ -135,7 +135,7 @@ struct Pivot {
           }
           let row = comparison.rows[place]
           let spread = row.group.spread(metric)
-          cells += [spread?.mean, spread?.deviation].map { $0.map(CSV.number) ?? "" }
+          cells += [spread?.mean, spread?.width(comparison.uncertainty)].map { $0.map(CSV.number) ?? "" }
           cells += [spread?.count ?? 0, row.group.diverged.count, row.group.failed.count].map(String.init)
           guard comparison.hasBaseline else { continue }
           let test = comparison.test(row, metric)

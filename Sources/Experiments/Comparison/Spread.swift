@@ -1,4 +1,30 @@
-import Synchronization
+/// What stands behind ±, and how long error bars are.
+public enum Uncertainty: String, CaseIterable, Sendable {
+  /// The sample standard deviation, s.
+  case deviation
+  /// The standard error of the mean, s/√n.
+  case error
+  /// Half of the mean's 95 % interval, t₀.₉₇₅ s/√n with n − 1 degrees of freedom.
+  case interval
+
+  /// As a sentence has it.
+  var name: String {
+    switch self {
+    case .deviation: "standard deviation"
+    case .error: "standard error"
+    case .interval: "95 % interval"
+    }
+  }
+
+  /// The end of a column's name for programs.
+  var column: String {
+    switch self {
+    case .deviation: "sd"
+    case .error: "se"
+    case .interval: "ci95"
+    }
+  }
+}
 
 /// Mean and sample standard deviation of one metric over the runs of a row.
 struct Spread: Equatable {
@@ -19,11 +45,21 @@ struct Spread: Equatable {
     deviation = (squares / Double(values.count - 1)).squareRoot()
   }
 
+  /// How far the mean is uncertain; nil below two values.
+  func width(_ uncertainty: Uncertainty) -> Double? {
+    guard let deviation else { return nil }
+    switch uncertainty {
+    case .deviation: return deviation
+    case .error: return deviation / Double(count).squareRoot()
+    case .interval: return StudentT.critical95(count - 1) * deviation / Double(count).squareRoot()
+    }
+  }
+
   /// As people read it; shares in per cent. - Parameter metric: the metric's name.
-  func text(_ metric: String) -> String {
-    guard let deviation, deviation > 0 || isShare(metric) else { return readable(metric, mean) }
-    if isShare(metric) { return "\(decimals(100 * mean, 2)) ± \(decimals(100 * deviation, 2)) %" }
-    return "\(readable(metric, mean)) ± \(readable(metric, deviation))"
+  func text(_ metric: String, _ uncertainty: Uncertainty = .deviation) -> String {
+    guard let width = width(uncertainty), width > 0 || isShare(metric) else { return readable(metric, mean) }
+    if isShare(metric) { return "\(decimals(100 * mean, 2)) ± \(decimals(100 * width, 2)) %" }
+    return "\(readable(metric, mean)) ± \(readable(metric, width))"
   }
 }
 
@@ -49,21 +85,10 @@ struct PairedTest: Equatable {
     guard let deviation = spread.deviation else { return }
     let error = deviation / Double(count).squareRoot()
     let degrees = Double(count - 1)
-    let margin = Self.critical(count - 1) * error
+    let margin = StudentT.critical95(count - 1) * error
     interval = (difference - margin, difference + margin)
     // The same difference for every seed: certain if it is one at all.
     p = error > 0 ? StudentT.twoSided(difference / error, degrees: degrees) : difference == 0 ? 1 : 0
-  }
-
-  /// t₀.₉₇₅ by degrees of freedom; found once, since thousands of rows have the same few.
-  private static let known = Mutex<[Int: Double]>([:])
-  private static func critical(_ degrees: Int) -> Double {
-    known.withLock { known in
-      if let t = known[degrees] { return t }
-      let t = StudentT.critical(0.05, degrees: Double(degrees))
-      known[degrees] = t
-      return t
-    }
   }
 
   static func == (a: PairedTest, b: PairedTest) -> Bool {

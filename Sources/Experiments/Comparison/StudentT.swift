@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// Student's t distribution, for the paired tests of `compare`.
 ///
@@ -28,6 +29,17 @@ enum StudentT {
     }
     return high
   }
+
+  /// t₀.₉₇₅ by degrees of freedom; found once, since thousands of rows have the same few.
+  static func critical95(_ degrees: Int) -> Double {
+    known.withLock { known in
+      if let t = known[degrees] { return t }
+      let t = critical(0.05, degrees: Double(degrees))
+      known[degrees] = t
+      return t
+    }
+  }
+  private static let known = Mutex<[Int: Double]>([:])
 
   /// x^a (1 − x)^b / (a B(a, b)) times the continued fraction; `rest` is 1 − x.
   private static func fraction(_ a: Double, _ b: Double, _ x: Double, _ rest: Double) -> Double {

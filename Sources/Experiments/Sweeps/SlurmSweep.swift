@@ -137,8 +137,8 @@ public final class SlurmSweep {
     try runner.requireAllowed(earlier, states)
     let limits = try SlurmLimits(commands)
     try DurableFile.makeFolders("\(folder)/slurm")
-    // As a shard of its own: tasks at work share the folder with it, a sweep on this machine does not.
-    let lock = try SweepLock(folder: folder, shard: SweepShard("1/1"))
+    // Tasks at work share the folder with it, a sweep on this machine does not.
+    let lock = try SweepLock(follower: folder)
     defer { lock.release() }
     (earlier, states) = try runner.surveyed()
     try runner.requireAllowed(earlier, states)

@@ -52,8 +52,8 @@ public struct SweepShard: Sendable, Equatable, CustomStringConvertible {
 
 /// Who works in a sweep's folder: a whole sweep alone, or any number of shards, each once.
 ///
-/// `sweep.lock` is locked (flock) by a whole sweep for itself, by shards together; each shard has
-/// `sweep-<I>-of-<N>.lock` for itself besides. Workers inherit the locks: while one that outlives its parent still
+/// `sweep.lock` is locked (flock) by a whole sweep for itself, by shards and who follows them together; each shard has
+/// `sweep-<I>-of-<N>.lock` for itself besides, a follower `sweep-follower.lock`. Workers inherit the locks: while one that outlives its parent still
 /// writes, nobody else begins.
 final class SweepLock {
   /// To be handed to workers.
@@ -61,6 +61,13 @@ final class SweepLock {
   private var files: [String] = []
   /// A warning, when the file system knows no locks.
   private(set) var warning: String?
+
+  /// For one who has others run the sweep's points, and collects them.
+  /// - Throws: as the other.
+  init(follower folder: String) throws {
+    try take("\(folder)/sweep.lock", exclusive: false)
+    try take("\(folder)/sweep-follower.lock", exclusive: true)
+  }
 
   /// - Throws: `Refusal` that says who has it; `RunError` when a lock cannot be made.
   init(folder: String, shard: SweepShard?) throws {

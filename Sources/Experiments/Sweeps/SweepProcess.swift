@@ -54,8 +54,10 @@ final class SweepProcess {
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var words: [UnsafeMutablePointer<CChar>?] = (["simengine", "worker"] + arguments).map { strdup($0) } + [nil]
     defer { for word in words { free(word) } }
+    var environment = Self.environment()
+    defer { for entry in environment { free(entry) } }
     var child: pid_t = 0
-    let failure = posix_spawn(&child, executable, &actions, &attributes, &words, environ)
+    let failure = posix_spawn(&child, executable, &actions, &attributes, &words, &environment)
     guard failure == 0 else {
       closeAll()
       throw RunError("a worker cannot be started: \(String(cString: strerror(failure)))")
@@ -63,6 +65,18 @@ final class SweepProcess {
     for end in [pipes[0][0], pipes[1][1], pipes[2][1]] { close(end) }
     (pid, input, output, errors) = (child, pipes[0][1], pipes[1][0], pipes[2][0])
     for end in [output, errors] { _ = fcntl(end, F_SETFL, O_NONBLOCK) }
+  }
+
+  /// This process's own, but that OpenBLAS starts no threads of its own, which no array uses: they cost a tenth of a
+  /// short run.
+  private static func environment() -> [UnsafeMutablePointer<CChar>?] {
+    var entries: [UnsafeMutablePointer<CChar>?] = []
+    var next = environ
+    while let entry = next.pointee {
+      if strncmp(entry, "OPENBLAS_NUM_THREADS=", 21) != 0 { entries.append(strdup(entry)) }
+      next += 1
+    }
+    return entries + [strdup("OPENBLAS_NUM_THREADS=1"), nil]
   }
 
   deinit {

@@ -73,7 +73,7 @@ extension ReportFigures {
         Figure.Line(
           title: axis.map { clipped($0.name(i), 24) } ?? model,
           points: mine.map { (scale.factor * $0.cost, 100 * $0.accuracy.mean) }, style: hasErrors ? .errors : .points,
-          errors: hasErrors ? mine.map { 100 * ($0.accuracy.deviation ?? 0) } : [], colour: i))
+          errors: hasErrors ? mine.map { 100 * ($0.accuracy.width(uncertainty) ?? 0) } : [], colour: i))
     }
     if axis == nil && pairs.count == 1 { figure.keyTitle = "" }
     figure = Self.laidOut(figure)
@@ -81,7 +81,7 @@ extension ReportFigures {
       let c = candidates[k]
       let place = axes.compactMap { $0.phrase(of: c.group) }
       let what = place.isEmpty ? (c.group.example?.name ?? "") : place.joined(separator: ", ")
-      return "\(what): \(c.accuracy.text(pairs[c.series].accuracy)) at \(readable(cost, c.cost))"
+      return "\(what): \(c.accuracy.text(pairs[c.series].accuracy, uncertainty)) at \(readable(cost, c.cost))"
     }
     let caption =
       "Dashed: the front, of settings that nothing beats in both: " + words.joined(separator: "; ")

@@ -7,6 +7,8 @@ struct ReportFigures {
   let averaged: [Selector]
   /// The metrics that are drawn.
   let metrics: [String]
+  /// How long error bars are.
+  let uncertainty: Uncertainty
 
   struct Entry {
     var drawing: any Drawing
@@ -98,7 +100,7 @@ struct ReportFigures {
         for k in axis.values.indices {
           guard let spread = spread(metric, byPlace[k] ?? []) else { continue }
           points.append((axis.positions[k], scale.factor * spread.mean))
-          errors.append(scale.factor * (spread.deviation ?? 0))
+          errors.append(scale.factor * (spread.width(uncertainty) ?? 0))
           counts.insert(spread.count)
         }
         guard !points.isEmpty else { continue }
@@ -114,7 +116,7 @@ struct ReportFigures {
     figure.title = "\(subject) against \(axis.title)"
     figure.name = Self.slug("\(subject)-\(axis.selector.title)")
     figure = Self.laidOut(figure)
-    var caption = Self.seeds(counts)
+    var caption = seeds(counts)
     let rest = axes.filter { $0.selector != axis.selector && $0.selector != other?.selector }
     if !rest.isEmpty { caption += " Averaged over \(rest.map(\.title).joined(separator: ", "))." }
     return Entry(drawing: figure, caption: caption)
@@ -212,10 +214,10 @@ struct ReportFigures {
 
   static func lastPart(_ metric: String) -> String { metric.split(separator: ".").last.map(String.init) ?? metric }
 
-  static func seeds(_ counts: Set<Int>) -> String {
+  func seeds(_ counts: Set<Int>) -> String {
     guard let least = counts.min(), let most = counts.max(), most > 1 else { return "One run for each point." }
     let number = least == most ? "\(most)" : "\(least) to \(most)"
-    return "Mean over \(number) seeds; bars are the standard deviation."
+    return "Mean over \(number) seeds; bars are the \(uncertainty.name)."
   }
 
   /// A figure for a column of the page: its title is the caption's, and its legend has room below.

@@ -13,11 +13,14 @@ public struct ReportPage {
     public var title: String?
     /// A folder to keep the figures' scripts, data and pictures in.
     public var figures: String?
+    /// How long error bars are.
+    public var uncertainty = Uncertainty.deviation
     public init() {}
   }
 
   private let folders: [String]
   private let request: Request
+  var uncertainty: Uncertainty { request.uncertainty }
   let collection: RunCollection
   let groups: [RunGroup]
   let axes: [ReportAxis]
@@ -112,12 +115,14 @@ public struct ReportPage {
 
   /// All figures, each with a name of its own, and what was left out.
   private mutating func figureEntries() -> ([ReportFigures.Entry], [String]) {
-    let figures = ReportFigures(groups: groups, axes: axes, averaged: seeds, metrics: drawn)
+    let figures = ReportFigures(
+      groups: groups, axes: axes, averaged: seeds, metrics: drawn, uncertainty: uncertainty)
     let names = groups.map { g in
       axes.isEmpty
         ? g.example?.id ?? "" : axes.map { a in clipped(g.value(a.selector)?.cell ?? "–", 20) }.joined(separator: ", ")
     }
-    let curves = TrainingCurves(groups, names: names, keyTitle: axes.map(\.title).joined(separator: ", "))
+    let curves = TrainingCurves(groups, names: names, keyTitle: axes.map(\.title).joined(separator: ", "),
+      uncertainty: uncertainty)
     notes += curves.notes.prefix(3)
     var limits: [String] = []
     func kept(_ entries: [ReportFigures.Entry], _ limit: Int, _ what: String) -> [ReportFigures.Entry] {

@@ -58,7 +58,7 @@ struct ReportTable {
       }
       for metric in metrics {
         let spread = group.spread(metric)
-        cells.append(.number(spread?.text(metric) ?? "–", spread?.mean))
+        cells.append(.number(spread?.text(metric, report.uncertainty) ?? "–", spread?.mean))
       }
       cells.append(.number("\(group.runs.count)", Double(group.runs.count)))
       if hasLosses { cells.append(.text(group.losses, kind: "lost")) }
@@ -68,7 +68,7 @@ struct ReportTable {
     }
     table.caption =
       groups.contains { $0.runs.count > 1 }
-      ? "Mean ± standard deviation over seeds; press a head to sort." : "Press a head to sort."
+      ? "Mean ± \(report.uncertainty.name) over seeds; press a head to sort." : "Press a head to sort."
     if shown.count < groups.count {
       table.notes.append(
         "The \(shown.count) rows with the highest \(metrics.first ?? "value") of \(groups.count); all runs are in "

@@ -1,7 +1,7 @@
 import Configuration
 import Datasets
 
-/// Accuracy and loss against the epoch, from the runs' epochs.csv: mean over seeds, and the band of its deviation.
+/// Accuracy and loss against the epoch, from the runs' epochs.csv: mean over seeds, and the band of its uncertainty.
 struct TrainingCurves {
   /// One model's training stage in one group.
   private struct Curve {
@@ -20,16 +20,18 @@ struct TrainingCurves {
   private let groups: [RunGroup]
   private let names: [String]
   private let keyTitle: String
+  private let uncertainty: Uncertainty
   /// Files that could not be read, a sentence each.
   private(set) var notes: [String] = []
 
   /// - Parameters:
   ///   - names: what a legend calls each group; empty for the only one.
   ///   - keyTitle: what the names are values of.
-  init(_ groups: [RunGroup], names: [String], keyTitle: String) {
+  init(_ groups: [RunGroup], names: [String], keyTitle: String, uncertainty: Uncertainty) {
     self.groups = groups
     self.names = names
     self.keyTitle = keyTitle
+    self.uncertainty = uncertainty
     for (g, group) in groups.enumerated() {
       var own: [Curve] = []
       for run in group.runs {
@@ -114,7 +116,7 @@ struct TrainingCurves {
           guard let spread = Spread(values[e]) else { continue }
           most = max(most, spread.count)
           points.append((Double(e + 1), scale * spread.mean))
-          widths.append(scale * (spread.deviation ?? 0))
+          widths.append(scale * (spread.width(uncertainty) ?? 0))
         }
         guard !points.isEmpty else { continue }
         let parts =
@@ -134,7 +136,8 @@ struct TrainingCurves {
     if groups.count > 1 { figure.keyTitle = keyTitle }
     figure = ReportFigures.laidOut(figure)
     figure.lines = bands + figure.lines
-    var caption = most > 1 ? "Mean over \(most) seeds; the band is its standard deviation." : "One run for each line."
+    var caption =
+      most > 1 ? "Mean over \(most) seeds; the band is its \(uncertainty.name)." : "One run for each line."
     if series.count == 1 { caption = "\(series[0]). " + caption }
     return ReportFigures.Entry(drawing: figure, caption: caption + choice)
   }
