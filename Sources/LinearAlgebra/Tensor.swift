@@ -1,3 +1,5 @@
+import Glibc
+
 /// A 64-byte aligned block of Float32 on the heap, zeroed when made.
 ///
 /// `base` is a `let`, so that a kernel can hoist it out of its loops: an element access through a stored array of a
@@ -6,11 +8,17 @@ public final class Storage: @unchecked Sendable {
   public let base: UnsafeMutablePointer<Float>
   public let count: Int
 
+  private static let hugePage = 1 << 21
+
   public init(count: Int) {
     precondition(count >= 0)
     self.count = count
     let bytes = max(64, (count * MemoryLayout<Float>.stride + 63) / 64 * 64)
-    base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64).bindMemory(to: Float.self, capacity: count)
+    // Fresh pages of 4 kB cost more than what is done with them: a large network's weights are 15,000 of them.
+    let isLarge = bytes >= 2 * Self.hugePage
+    let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: isLarge ? Self.hugePage : 64)
+    if isLarge { madvise(raw, bytes / Self.hugePage * Self.hugePage, MADV_HUGEPAGE) }
+    base = raw.bindMemory(to: Float.self, capacity: count)
     base.initialize(repeating: 0, count: count)
   }
 
