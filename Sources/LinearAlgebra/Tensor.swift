@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// A 64-byte aligned block of Float32 on the heap, zeroed when made.
 ///
@@ -8,21 +9,31 @@ public final class Storage: @unchecked Sendable {
   public let base: UnsafeMutablePointer<Float>
   public let count: Int
 
+  private let block: UnsafeMutableRawPointer
   private static let hugePage = 1 << 21
+  /// Large blocks so far.
+  private static let made = Atomic(0)
 
   public init(count: Int) {
     precondition(count >= 0)
     self.count = count
     let bytes = max(64, (count * MemoryLayout<Float>.stride + 63) / 64 * 64)
-    // Fresh pages of 4 kB cost more than what is done with them: a large network's weights are 15,000 of them.
-    let isLarge = bytes >= 2 * Self.hugePage
-    let raw = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: isLarge ? Self.hugePage : 64)
-    if isLarge { madvise(raw, bytes / Self.hugePage * Self.hugePage, MADV_HUGEPAGE) }
-    base = raw.bindMemory(to: Float.self, capacity: count)
+    if bytes < 2 * Self.hugePage {
+      block = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+      base = block.bindMemory(to: Float.self, capacity: count)
+    } else {
+      // Fresh pages of 4 kB cost more than what is done with them: a large network's weights are 15,000 of them.
+      // Blocks that all began where a huge page does would compete for the same sets of the caches.
+      let shift = Self.made.add(1, ordering: .relaxed).newValue % 16 * (4096 + 64)
+      let whole = (bytes + shift + Self.hugePage - 1) / Self.hugePage * Self.hugePage
+      block = UnsafeMutableRawPointer.allocate(byteCount: whole, alignment: Self.hugePage)
+      madvise(block, whole, MADV_HUGEPAGE)
+      base = (block + shift).bindMemory(to: Float.self, capacity: count)
+    }
     base.initialize(repeating: 0, count: count)
   }
 
-  deinit { base.deallocate() }
+  deinit { block.deallocate() }
 }
 
 /// A dense row-major array of Float32 with value semantics (copied when written to while shared).

@@ -23,6 +23,8 @@ import NeuralNetworks
       pruning [NET [ROUNDS [THREADS [BATCH]]]]
                                            training and inference of a network at every pruned share, and what the
                                            pruning events take
+      compare BINARY [RUNS [ROUNDS]]       `simengine compare` over a sweep of 10,000 runs
+      report BINARY [RUNS [ROUNDS]]        `simengine report` over a sweep of 1,000 runs
       circuit PYTHON [ROUNDS]              circuits beside SciPy's SuperLU (peers/circuit_superlu.py; `-` for PYTHON leaves
                                            it out) and ngspice
       circuit-errors                       errors of approximate effective matrices, as tables
@@ -84,6 +86,10 @@ import NeuralNetworks
         words.count > 1 ? words[1] : "vgg16", rounds: Int(number(2, 4)), threads: Int(number(3, 2)),
         batch: Int(number(4, 64))
       ).run()
+    case "compare" where words.count > 1:
+      try ReadingBenchmark(binary: words[1], rounds: Int(number(3, 5))).compare(runs: Int(number(2, 10_000)))
+    case "report" where words.count > 1:
+      try ReadingBenchmark(binary: words[1], rounds: Int(number(3, 5))).page(runs: Int(number(2, 1000)))
     case "circuit" where words.count > 1:
       try CircuitComparison(python: words[1] == "-" ? nil : words[1], rounds: Int(number(2, 5))).run()
     case "circuit-errors":
