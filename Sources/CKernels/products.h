@@ -188,13 +188,13 @@ ATTRIBUTES static void NAME(multiplyPanels)(int rows, const float *a, ptrdiff_t 
 // R rows of a strip's partial sums, NV vectors wide, from product to converted: the sums never leave the registers.
 ATTRIBUTES INLINE uint32_t NAME(convertedBlock)(const int R, const int NV, const float *restrict a, size_t lda, int k,
                                                 const float *restrict b, const float *restrict scales, float step,
-                                                float levels, float gain, int first, float *restrict y, size_t ldy,
-                                                int columns, int exact) {
+                                                float inverse, float levels, float gain, int first,
+                                                float *restrict y, size_t ldy, int columns, int exact) {
   typedef NAME(Vector) V;
   V sum[12][2];
   UNROLL for (int r = 0; r < R; r++)
     UNROLL for (int v = 0; v < NV; v++) sum[r][v] = (V){0};
-  for (int i = 0; i < k; i++, b += NV * LANES) {
+  _Pragma("clang loop unroll_count(4)") for (int i = 0; i < k; i++, b += NV * LANES) {
     V w[2];
     UNROLL for (int v = 0; v < NV; v++) w[v] = *(const V *)(b + v * LANES);
     UNROLL for (int r = 0; r < R; r++) {
@@ -202,9 +202,21 @@ ATTRIBUTES INLINE uint32_t NAME(convertedBlock)(const int R, const int NV, const
       UNROLL for (int v = 0; v < NV; v++) sum[r][v] += x * w[v];
     }
   }
-  const float inverse = 1.f / step;
   NAME(Mask) clipped = {0};
-  UNROLL for (int r = 0; r < R; r++) {
+  // Nearly all blocks are whole and add to what other strips gave: for them no vector asks where it ends.
+  if (columns == NV * LANES && !first) {
+    UNROLL for (int r = 0; r < R; r++) {
+      const float s = scales[r] * step * gain;
+      float *to = y + r * ldy;
+      UNROLL for (int v = 0; v < NV; v++) {
+        const V t = sum[r][v] * inverse;
+        const V within = (V)NAME(clamp)((Eight)t, levels);
+        clipped -= within != t;
+        const V converted = ((within + MAGIC) - MAGIC) * s;
+        *(V *)(to + v * LANES) += converted;
+      }
+    }
+  } else UNROLL for (int r = 0; r < R; r++) {
     const float s = scales[r] * step * gain;
     float *to = y + r * ldy;
     UNROLL for (int v = 0; v < NV; v++) {
@@ -229,18 +241,24 @@ ATTRIBUTES INLINE uint32_t NAME(convertedBlock)(const int R, const int NV, const
 }
 
 #define CONVERTED(R, NV) \
-  case R: return NAME(convertedBlock)(R, NV, a, lda, k, b, scales, step, levels, gain, first, y, ldy, columns, exact);
-ATTRIBUTES static uint32_t NAME(convertedRows1)(int rows, const float *a, size_t lda, int k, const float *b,
-                                                const float *scales, float step, float levels, float gain, int first,
-                                                float *y, size_t ldy, int columns, int exact) {
+  case R: \
+    for (; blocks > 0; blocks--, a += R * lda, scales += R, y += R * ldy) \
+      clipped += NAME(convertedBlock)(R, NV, a, lda, k, b, scales, step, inverse, levels, gain, first, y, ldy, columns, \
+                                      exact); \
+    break;
+ATTRIBUTES static uint32_t NAME(convertedRows1)(int rows, int blocks, const float *a, size_t lda, int k, const float *b,
+                                                const float *scales, float step, float inverse, float levels, float gain,
+                                                int first, float *y, size_t ldy, int columns, int exact) {
+  uint32_t clipped = 0;
   switch (rows) { UP_TO_12(CONVERTED) }
-  return 0;
+  return clipped;
 }
-ATTRIBUTES static uint32_t NAME(convertedRows2)(int rows, const float *a, size_t lda, int k, const float *b,
-                                                const float *scales, float step, float levels, float gain, int first,
-                                                float *y, size_t ldy, int columns, int exact) {
+ATTRIBUTES static uint32_t NAME(convertedRows2)(int rows, int blocks, const float *a, size_t lda, int k, const float *b,
+                                                const float *scales, float step, float inverse, float levels, float gain,
+                                                int first, float *y, size_t ldy, int columns, int exact) {
+  uint32_t clipped = 0;
   switch (rows) { UP_TO_ROWS(CONVERTED) }
-  return 0;
+  return clipped;
 }
 #undef CONVERTED
 
@@ -250,6 +268,7 @@ ATTRIBUTES static uint64_t NAME(multiplyConverted)(int rows, const float *a, siz
                                                    int n, const float *scales, float step, float levels, float gain,
                                                    int first, float *y, size_t ldy) {
   uint64_t clipped = 0;
+  const float inverse = 1.f / step;
   // Rows are written in order, so a single narrow panel may spill into the row below, which is written next.
   const int spills = first && n <= 2 * LANES && ldy == (size_t)n;
   for (int j = 0; j < n; j += 2 * LANES) {
@@ -257,16 +276,21 @@ ATTRIBUTES static uint64_t NAME(multiplyConverted)(int rows, const float *a, siz
     const float *b = panels + NAME(panel)(k, n, j, &width) + width;
     const int most = width == LANES ? 12 : ROWS, blocks = (rows + most - 1) / most;
     const int stored = n - j < width ? n - j : width;
-    for (int i = 0; i < blocks; i++) {
-      const int from = rows * i / blocks, to = rows * (i + 1) / blocks;
-      // That many last rows are stored element by element.
-      const int tail = stored < width ? (width + stored - 1) / stored - 1 : 0;
-      int exact = to - from;
-      if (spills) exact = to + tail > rows ? to + tail - rows : 0;
-      if (exact > to - from) exact = to - from;
+    // Blocks of as many rows, then blocks of one row less; those of which elements are stored one by one are by themselves.
+    const int least = blocks > 0 ? rows / blocks : 0, more = rows - least * blocks;
+    // That many last rows are stored element by element.
+    const int tail = stored < width ? (width + stored - 1) / stored - 1 : 0;
+    for (int i = 0, from = 0; i < blocks;) {
+      const int size = i < more ? least + 1 : least;
+      const int run = stored < width ? 1 : i < more ? more : blocks - i;
+      int exact = size;
+      if (spills) exact = from + size + tail > rows ? from + size + tail - rows : 0;
+      if (exact > size) exact = size;
       clipped += (width == LANES ? NAME(convertedRows1) : NAME(convertedRows2))(
-          to - from, a + from * lda, lda, k, b, scales + from, step, levels, gain, first, y + (size_t)from * ldy + j, ldy,
-          stored, exact);
+          size, run, a + from * lda, lda, k, b, scales + from, step, inverse, levels, gain, first,
+          y + (size_t)from * ldy + j, ldy, stored, exact);
+      i += run;
+      from += run * size;
     }
   }
   return clipped;

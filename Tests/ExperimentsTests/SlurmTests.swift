@@ -21,13 +21,13 @@ private enum Said {
     """
   /// One task requeued, one cancelled, three running, and an earlier array that has ended.
   static let queue = """
-    7|2|CANCELLED|JobArrayTaskLimit|simengine /tmp/slurm/w d%x/a.sh
-    1|4|COMPLETED|None|simengine /tmp/slurm/w d%x/a.sh
-    1|2|COMPLETED|JobArrayTaskLimit|simengine /tmp/slurm/w d%x/a.sh
-    7|1|PENDING|BeginTime|simengine /tmp/slurm/w d%x/a.sh
-    7|4|RUNNING|None|simengine /tmp/slurm/w d%x/a.sh
-    7|5|RUNNING|None|simengine /tmp/slurm/w d%x/a.sh
-    7|3|RUNNING|JobArrayTaskLimit|simengine /tmp/slurm/w d%x/a.sh
+    7|2|CANCELLED|JobArrayTaskLimit|simengine /data/slurm/w d%x/a.sh
+    1|4|COMPLETED|None|simengine /data/slurm/w d%x/a.sh
+    1|2|COMPLETED|JobArrayTaskLimit|simengine /data/slurm/w d%x/a.sh
+    7|1|PENDING|BeginTime|simengine /data/slurm/w d%x/a.sh
+    7|4|RUNNING|None|simengine /data/slurm/w d%x/a.sh
+    7|5|RUNNING|None|simengine /data/slurm/w d%x/a.sh
+    7|3|RUNNING|JobArrayTaskLimit|simengine /data/slurm/w d%x/a.sh
     """
   static let noAccounting = "Slurm accounting storage is disabled"
   static let noAssociations = "Only 'accounting_storage/slurmdbd' is supported."
@@ -120,7 +120,7 @@ struct SlurmAnswersTests {
   func queue() {
     let queue = SlurmQueue(Said.queue + "\nslurm_load_jobs error: something\n\n|||\n8|[1-5]|PENDING|Priority|other\n")
     #expect(queue.tasks.count == 8)
-    let array = SlurmSubmission.Array(tasks: 1...6, comment: "simengine /tmp/slurm/w d%x/a.sh", job: "7")
+    let array = SlurmSubmission.Array(tasks: 1...6, comment: "simengine /data/slurm/w d%x/a.sh", job: "7")
     #expect(queue.tasks(of: array).filter(\.isAlive).map(\.index) == [1, 4, 5, 3])
     #expect(queue.tasks.last?.index == nil, "an array that is not taken apart")
     var submission = SlurmSubmission(number: 1, name: "a", tasks: 9, points: [], arrays: [array])

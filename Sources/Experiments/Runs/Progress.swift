@@ -48,8 +48,9 @@ public final class Progress {
     let now = Self.now()
     // In a log, a line that says nothing new is one too many.
     guard now >= shownAt, n > 0 || isTerminal else { return }
-    shownAt = now + (isTerminal ? 0.1 : 10)
     let elapsed = now - startedAt
+    // A log of ten hours needs no line every ten seconds.
+    shownAt = now + (isTerminal ? 0.1 : max(10, elapsed / 10))
     let rate = Double(done - doneAtStart) / max(elapsed, 1e-9)
     let left = rate > 0 ? Double(total - done) / rate : total > done ? .infinity : 0
     let share = total > 0 ? min(1, Double(done) / Double(total)) : 0
