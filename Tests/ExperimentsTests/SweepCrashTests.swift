@@ -8,8 +8,7 @@ struct SweepCrashTests {
   let laboratory: SweepLaboratory
   init() throws { laboratory = try SweepLaboratory() }
 
-  /// Fifty with SIMENGINE_TEST_FULL=1.
-  private static let moments = Conditions.full ? 50 : 8
+  private static let moments = 50
 
   private enum Victim: String, CaseIterable { case parent, worker, both }
 
