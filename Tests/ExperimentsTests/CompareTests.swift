@@ -93,6 +93,16 @@ struct CompareTests {
     #expect(abs((metric?["sd"]?.double ?? 0) - 0.0013.squareRoot()) < 1e-12)
   }
 
+  @Test("a mean has the unit and the digits of its uncertainty")
+  func digits() {
+    #expect(measured("x.energyPerSample", 42.698e-9, 0.9174e-12) == "42.69800 ± 0.00092 nJ")
+    #expect(measured("x.energy", 1.5e-9, 2.5e-9) == "1.5 ± 2.5 nJ")
+    #expect(measured("x.loss", 0.009701, 0.00111) == "0.0097 ± 0.0011")
+    #expect(measured("x.largestCurrent", 9.2705e-6, 5.98e-7) == "(9.27 ± 0.60)e-6")
+    #expect(measured("x.devices", 123456.7, 1234) == "(1.235 ± 0.012)e5")
+    #expect(measured("x.channels", 12.4, 3.1) == "12.4 ± 3.1")
+  }
+
   @Test("--metric takes globs, and lists what there is when none fits")
   func metrics() throws {
     #expect(try rows(compare(["*.loss"])).allSatisfy { $0["metrics"]?.members?.map(\.key) == ["test.loss"] })

@@ -59,7 +59,7 @@ struct Spread: Equatable {
   func text(_ metric: String, _ uncertainty: Uncertainty = .deviation) -> String {
     guard let width = width(uncertainty), width > 0 || isShare(metric) else { return readable(metric, mean) }
     if isShare(metric) { return "\(decimals(100 * mean, 2)) ± \(decimals(100 * width, 2)) %" }
-    return "\(readable(metric, mean)) ± \(readable(metric, width))"
+    return measured(metric, mean, width)
   }
 }
 

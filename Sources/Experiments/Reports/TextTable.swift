@@ -1,3 +1,5 @@
+import Glibc
+
 /// Aligned text: the first column to the left, all others to the right.
 struct TextTable {
   var header: [String]
@@ -91,16 +93,40 @@ private func unit(_ name: String) -> String? {
 
 /// Three digits and a prefix: 12.3 nJ.
 func withPrefix(_ value: Double, _ unit: String) -> String {
-  let prefixes = ["f", "p", "n", "µ", "m", "", "k", "M", "G"]
   guard value.isFinite, value != 0 else { return "\(decimals(value, 0)) \(unit)" }
-  var scaled = value * 1e15
+  let (size, prefix) = prefix(value)
+  let scaled = value / size
+  let digits = abs(scaled) < 9.995 ? 2 : abs(scaled) < 99.95 ? 1 : 0
+  return "\(decimals(scaled, digits)) \(prefix)\(unit)"
+}
+
+/// The prefix that suits a value, and what it stands for.
+private func prefix(_ value: Double) -> (size: Double, name: String) {
+  let prefixes = ["f", "p", "n", "µ", "m", "", "k", "M", "G"]
+  var size = 1e-15
   var i = 0
-  while abs(scaled) >= 999.5 && i < prefixes.count - 1 {
-    scaled /= 1000
+  while abs(value) / size >= 999.5 && i < prefixes.count - 1 {
+    size *= 1000
     i += 1
   }
-  let digits = abs(scaled) < 9.995 ? 2 : abs(scaled) < 99.95 ? 1 : 0
-  return "\(decimals(scaled, digits)) \(prefixes[i])\(unit)"
+  return (size, prefixes[i])
+}
+
+/// A mean and two digits of what it is uncertain by, in one unit: 42.70 ± 0.92 nJ, 0.0097 ± 0.0011, (9.27 ± 0.60)e-6.
+func measured(_ name: String, _ mean: Double, _ width: Double) -> String {
+  let largest = max(abs(mean), width)
+  guard mean.isFinite, width.isFinite, width > 0 else { return "\(readable(name, mean)) ± \(readable(name, width))" }
+  func text(_ size: Double) -> String {
+    let digits = min(8, max(0, 1 - Int(log10(width / size).rounded(.down))))
+    return "\(decimals(mean / size, digits)) ± \(decimals(width / size, digits))"
+  }
+  if let unit = unit(name) {
+    let (size, prefix) = prefix(largest)
+    return "\(text(size)) \(prefix)\(unit)"
+  }
+  if largest >= 1e-3 && largest < 1e5 { return text(1) }
+  let exponent = Int(log10(largest).rounded(.down))
+  return "(\(text(pow(10, Double(exponent)))))e\(exponent)"
 }
 
 func grouped(_ n: Int) -> String {
