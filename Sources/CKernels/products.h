@@ -194,6 +194,7 @@ ATTRIBUTES INLINE uint32_t NAME(convertedBlock)(const int R, const int NV, const
   V sum[12][2];
   UNROLL for (int r = 0; r < R; r++)
     UNROLL for (int v = 0; v < NV; v++) sum[r][v] = (V){0};
+  // A tile is short: an end that is foreseen is worth more here than in a long product.
   _Pragma("clang loop unroll_count(4)") for (int i = 0; i < k; i++, b += NV * LANES) {
     V w[2];
     UNROLL for (int v = 0; v < NV; v++) w[v] = *(const V *)(b + v * LANES);

@@ -244,6 +244,25 @@ struct CompareSweepTests {
     #expect(try bits("adcBits") == ["4", "6", "8"] && bits("-adcBits") == ["8", "6", "4"])
   }
 
+  @Test("a baseline that is the only one left is no baseline of rows that it does not fit; a run by its id is, of all")
+  func loneBaseline() throws {
+    let summary = try CSV.read(folder + "/summary.csv")
+    let (runs, bits, wires) = (
+      try #require(summary.column("run")), try #require(summary.column(SweepSample.adc)),
+      try #require(summary.column(SweepSample.wire))
+    )
+    for i in runs.indices where bits[i] == "8" && wires[i] != "1" {
+      try FileManager.default.removeItem(atPath: "\(folder)/\(runs[i])")
+    }
+    try FileManager.default.removeItem(atPath: folder + "/summary.csv")
+    let named = try comparison { $0.baseline = "adcBits=8" }
+    let tested = named.rows.filter { named.test($0, "test.accuracy") != nil && !named.isBaseline($0) }
+    #expect(tested.count == 2, "6 and 4 bits on 1 Ω")
+    let only = try #require(runs.indices.first { bits[$0] == "8" && wires[$0] == "1" })
+    let byID = try comparison { $0.baseline = runs[only] }
+    #expect(byID.rows.filter { byID.test($0, "test.accuracy") != nil && !byID.isBaseline($0) }.count == 6)
+  }
+
   @Test("labelled points are named by their labels, and one can be the baseline")
   func points() throws {
     var labelled = SweepSample(scratch.folder + "/labelled")

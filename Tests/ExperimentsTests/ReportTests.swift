@@ -191,6 +191,18 @@ struct ReportTests {
     #expect(text.contains("A point for each of 60 settings") || !Self.hasGnuplot())
   }
 
+  @Test("times that no run can have taken are damage, and left out", arguments: ["inf", "1e30", "nan", "-5"])
+  func damagedTimes(seconds: String) throws {
+    let sample = try reportSample(scratch.folder + "/damaged")
+    let path = sample.folder + "/timings.csv"
+    let whole = try page(sample.folder).text
+    let file = try #require(FileHandle(forWritingAtPath: path))
+    try file.seekToEnd()
+    try file.write(contentsOf: Data("0123456789ab,\(seconds)\n".utf8))
+    try file.close()
+    #expect(try page(sample.folder).text == whole)
+  }
+
   @Test("what cannot be reported is answered in a sentence")
   func refusals() throws {
     let sample = try reportSample(scratch.folder + "/r")

@@ -362,6 +362,15 @@ struct SlurmSweepTests {
     #expect(second.points == [submission.points[1]])
   }
 
+  @Test("a limit of time reaches tasks in words that they read", arguments: ["90", "0.5", "50h", "100d", "100000"])
+  func timeLimit(text: String) throws {
+    var options = SweepOptions()
+    options.timeLimit = try #require(SweepOptions.seconds(text))
+    let words = options.passedOn
+    let place = try #require(words.firstIndex(of: "--time-limit"))
+    #expect(SweepOptions.seconds(words[place + 1]) == options.timeLimit)
+  }
+
   @Test("a follower shares the folder with its tasks, a single one too, and with no whole sweep or second follower")
   func locks() throws {
     let bench = try Bench()

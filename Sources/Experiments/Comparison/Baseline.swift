@@ -24,9 +24,12 @@ struct BaselineFinder {
   /// The candidate with just these values.
   private var exact: [[String?]: Int] = [:]
   private let others: [Selector]
+  /// A run that was named is compared with everything.
+  private let fitsAll: Bool
 
   init(_ baseline: Baseline, in groups: [RunGroup], selectors: [Selector]) {
     let named = baseline.wanted.map(\.selector)
+    fitsAll = baseline.id != nil
     others = selectors.filter { s in !named.contains(s) && !RunGroup.isDetermined(s, by: named, in: groups) }
     for (place, group) in groups.enumerated() where baseline.holds(group) {
       let values = values(group)
@@ -39,7 +42,7 @@ struct BaselineFinder {
 
   /// - Returns: the baseline's place; nil if there is none, or more than one that fits as well.
   func place(for row: RunGroup) -> Int? {
-    guard candidates.count > 1 else { return candidates.first?.place }
+    if fitsAll && candidates.count == 1 { return candidates[0].place }
     let own = values(row)
     if let place = exact[own] { return place }
     var best: (place: Int?, equal: Int) = (nil, -1)

@@ -53,8 +53,8 @@ public struct SweepShard: Sendable, Equatable, CustomStringConvertible {
 /// Who works in a sweep's folder: a whole sweep alone, or any number of shards, each once.
 ///
 /// `sweep.lock` is locked (flock) by a whole sweep for itself, by shards and who follows them together; each shard has
-/// `sweep-<I>-of-<N>.lock` for itself besides, a follower `sweep-follower.lock`. Workers inherit the locks: while one that outlives its parent still
-/// writes, nobody else begins.
+/// `sweep-<I>-of-<N>.lock` for itself besides, a follower `sweep-follower.lock`. Workers inherit the locks: while one
+/// that outlives its parent still writes, nobody else begins.
 final class SweepLock {
   /// To be handed to workers.
   private(set) var descriptors: [Int32] = []

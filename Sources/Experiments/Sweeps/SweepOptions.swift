@@ -36,7 +36,8 @@ public struct SweepOptions {
   /// What a task of a cluster is told of them: all but what says which points, where, and how many at a time.
   var passedOn: [String] {
     var words = keeps.map(\.rawValue).sorted().flatMap { ["--keep", $0] }
-    if let timeLimit { words += ["--time-limit", inWords(timeLimit)] }
+    // Digits, as `seconds` reads them: a float writes whole seconds with a fraction, or large ones with an exponent.
+    if let timeLimit { words += ["--time-limit", Int(exactly: timeLimit).map(String.init) ?? "\(timeLimit)"] }
     if let memoryLimit { words += ["--memory-limit", "\(memoryLimit)"] }
     for (flag, isGiven) in [
       ("--oversubscribe", oversubscribes), ("--isolated", isIsolated), ("--fail-fast", failsFast),

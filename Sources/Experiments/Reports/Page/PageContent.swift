@@ -205,7 +205,8 @@ struct PageContent {
       guard let table = try? CSV.read("\(sweep.folder)/timings.csv"), let column = table.column("seconds") else {
         continue
       }
-      seconds += column.compactMap(Double.init).reduce(0, +)
+      // What no run can have taken is damage: it must not end in an integer.
+      seconds += column.compactMap(Double.init).filter { $0 >= 0 && $0 < 1e12 }.reduce(0, +)
     }
     if seconds > 0 { time = ["The runs took \(Self.duration(seconds)) in all, one after the other."] }
   }
