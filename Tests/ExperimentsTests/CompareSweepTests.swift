@@ -102,6 +102,113 @@ struct CompareSweepTests {
     #expect(try RunCollection([folder]).runs.count == 26)
   }
 
+  @Test("runs that are newer than summary.csv are alike those of the index in what the sweep does not set")
+  func newerRuns() throws {
+    var sample = SweepSample(scratch.folder + "/fixed-seed")
+    try sample.write(axes: [(SweepSample.adc, [4, 8]), (SweepSample.wire, [1, 10])], outcome: Self.outcome)
+    func texts() throws -> [String] {
+      try [("adcBits=8", "seed=1"), ("adcBits=8", "rows=64"), ("wireResistance=1,seed=1", "driverResistance=100")].map {
+        var request = Comparison.Request()
+        (request.baseline, request.conditions) = ($0.0, [$0.1])
+        let comparison = try Comparison(folders: [sample.folder], request)
+        #expect(
+          comparison.rows.count == 4
+            && comparison.rows.filter { comparison.test($0, "test.accuracy") != nil }.count == 2)
+        return comparison.notes.joined(separator: "\n") + comparison.text(.csv)
+      }
+    }
+    let indexed = try texts()
+    for id in sample.ids.dropFirst() {
+      try FileManager.default.setAttributes(
+        [.modificationDate: Date(timeIntervalSinceNow: 60)], ofItemAtPath: "\(sample.folder)/\(id)/result.json")
+      #expect(try texts() == indexed)
+    }
+    let collection = try RunCollection([sample.folder])
+    #expect(collection.sweeps[0].outcome().readOneByOne == 3)
+    #expect(collection.isOneSweep && collection.runs.allSatisfy { $0.config == nil && $0.value(at: "seed") == 1 })
+  }
+
+  @Test("a point that leaves a swept path as configured has the value of the configuration, or the default")
+  func leftAsConfigured() throws {
+    var sample = SweepSample(scratch.folder + "/left")
+    let rows = "model.hardware.rows"
+    try sample.write(
+      axes: [("seed", [1, 2])],
+      points: [("plain", [:]), ("coarse", [SweepSample.adc: 4]), ("small", [rows: 32, SweepSample.wire: 2])]
+    ) { .done([("test.accuracy", Self.accuracy($0))]) }
+    func points(_ conditions: String...) throws -> [String?] {
+      var request = Comparison.Request()
+      request.conditions = conditions
+      return try json(Comparison(folders: [sample.folder], request)).map { $0["differences"]?["point"]?.string }
+    }
+    // Configured are 64 rows; 8 bits and 1 Ω are the defaults.
+    #expect(try Set(points("rows=64", "adcBits>0")) == ["plain", "coarse"])
+    #expect(try Set(points("adcBits=8", "rows>0")) == ["plain", "small"])
+    #expect(try Set(points("wireResistance<2")) == ["plain", "coarse"])
+    var request = Comparison.Request()
+    (request.rows, request.columns, request.baseline) = (["adcBits"], ["hardware.rows"], "adcBits=8,hardware.rows=64")
+    let comparison = try Comparison(folders: [sample.folder], request)
+    #expect(comparison.rows.filter { comparison.isBaseline($0) }.count == 1)
+  }
+
+  @Test("what a sweep does not set follows its kinds and presets, and holds each point's own numbers")
+  func unswept() throws {
+    var sample = SweepSample(scratch.folder + "/presets")
+    let preset = "model.hardware.device.preset"
+    try sample.write(axes: [(preset, ["ag-si", "pcm", "reram-es"]), (SweepSample.wire, [1, 5])]) {
+      .done([("test.accuracy", Self.accuracy($0))])
+    }
+    var collection = try RunCollection([sample.folder])
+    for path in [
+      "model.hardware.device.onResistance", "models.main.hardware.circuit", "stages.train.optimizer", "no.such",
+    ] {
+      #expect(try collection.lookUp(path) == (path != "no.such"))
+      for run in collection.runs {
+        let written = try JSON.parse(String(contentsOfFile: run.folder + "/config.json", encoding: .utf8))
+        #expect(run.value(at: path) == written.resolvedValue(at: path), "\(path)")
+      }
+    }
+    #expect(collection.configurations.count == 3, "one for each preset")
+    // A sweep that this version refuses is looked up in the runs' own files.
+    let record = try String(contentsOfFile: sample.folder + "/sweep.json", encoding: .utf8)
+    try record.replacing("\"epochs\"", with: "\"epoch\"").write(
+      toFile: sample.folder + "/sweep.json", atomically: true, encoding: .utf8)
+    collection = try RunCollection([sample.folder])
+    #expect(try collection.lookUp("model.hardware.device.onResistance"))
+    #expect(Set(collection.runs.compactMap { $0.value(at: "model.hardware.device.onResistance")?.double }).count == 3)
+  }
+
+  @Test("a labelled point that sets nothing is a sweep's point as well")
+  func emptyPoint() throws {
+    var sample = SweepSample(scratch.folder + "/empty-point")
+    try sample.write(axes: [], points: [("plain", [:]), ("coarse", [SweepSample.adc: 4])]) {
+      .done([("test.accuracy", Self.accuracy($0))])
+    }
+    #expect(try RunCollection([sample.folder]).isOneSweep)
+    #expect(try RunCollection([sample.folder, sample.folder + "/"]).isOneSweep, "named twice it is one sweep")
+  }
+
+  @Test("of a run that lies in two folders the finished copy counts, and the copies are told")
+  func copies() throws {
+    let lost = try #require(
+      RunCollection([folder]).runs.first { $0.status == .failed })
+    let copy = scratch.folder + "/Results/again/\(lost.id)"
+    try FileManager.default.createDirectory(atPath: copy, withIntermediateDirectories: true)
+    let config = try JSON.parse(String(contentsOfFile: lost.folder + "/config.json", encoding: .utf8))
+    try sample.writeResult(copy, lost.id, config, "done", [("test.accuracy", 0.5)], "")
+    for folders in [[folder, copy], [copy, folder], [scratch.folder + "/Results"]] {
+      let collection = try RunCollection(folders)
+      let run = try #require(collection.runs.first { $0.id == lost.id })
+      #expect(collection.runs.count == 27 && run.status == .done && run.isPoint && collection.isOneSweep)
+      #expect(collection.notes.contains { $0.contains("a run lies in another folder as well and counts once") })
+    }
+    // The same folder, whatever it is called, is no copy.
+    let twice = try RunCollection([folder, folder + "/../sample", folder + "/\(sample.ids[0])"])
+    #expect(twice.runs.count == 27 && twice.notes.allSatisfy { !$0.contains("another folder") }, "\(twice.notes)")
+  }
+
+  }
+
   @Test("a corrupt summary.csv, sweep.json or result.json is named, and what is left is compared")
   func corrupt() throws {
     try "run,status\n\"x\n".write(toFile: folder + "/summary.csv", atomically: true, encoding: .utf8)

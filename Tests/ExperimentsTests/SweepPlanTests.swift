@@ -133,6 +133,25 @@ struct SweepPlanTests {
     #expect(plan.excluded == 9 - expected)
   }
 
+  @Test("a condition on a default judges each point by the default that it has")
+  func constraintsOnDefaults() throws {
+    // On resistances of 100, 40 and 25 kΩ.
+    for axis in [
+      #""hardware.device": [{ "preset": "ag-si" }, { "preset": "pcm" }, { "preset": "reram-es" }]"#,
+      #""hardware.device.preset": ["ag-si", "pcm", "reram-es"]"#,
+    ] {
+      let base = text("{ \(axis), \"seed\": [1, 2], \"where\": \"hardware.device.onResistance < 5e4\" }")
+        .replacingOccurrences(of: "\"device\": { \"onResistance\": 1e5, \"offResistance\": 1e6 },", with: "")
+      let plan = try SweepPlan(path: lab.write(base))
+      #expect(plan.points.count == 4 && plan.excluded == 2)
+    }
+    // A point that sets the path and one that leaves it as it is.
+    let plan = try plan(
+      #"{ "points": [{ "hardware.circuit.driverResistance": 5 }, {}], "where": "hardware.circuit.driverResistance > 50" }"#
+    )
+    #expect(plan.points.count == 1 && plan.points[0].values.isEmpty)
+  }
+
   @Test("a point that a constraint leaves out need not be a configuration")
   func constraintsComeFirst() throws {
     let sweep = #""hardware.device.onResistance": [1e4, 1e6], "hardware.device.offResistance": [1e5, 1e7]"#
@@ -279,8 +298,11 @@ struct SweepPlanTests {
     #expect(try count("seed=2", "seed=3") == 4)
     #expect(try count("wireResistance=0.1", "seed=1") == 1)
     #expect(try count(plan.points[4].id) == 1)
+    // A point that leaves a swept path as configured has that value.
+    #expect(try count("wireResistance=2.5") == 3 && count("wireResistance==2.5", "seed==1") == 1)
     for (wrong, part) in [
       ("thn", "did you mean \"thin\"?"), ("seed=9", "there are 1, 2, 3"), ("sed=1", "is not swept"),
+      ("wireResistance=7", "there are 2.5, 0.1"),
     ] {
       do {
         _ = try count(wrong)

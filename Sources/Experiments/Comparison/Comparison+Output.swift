@@ -19,6 +19,7 @@ extension Comparison {
 
   private var table: TextTable {
     let showsName = showsName || selectors.isEmpty
+    let losses = losses
     // Many differences do not fit a page: then the run's id stands for them.
     let shown = selectors.count <= 6 ? selectors : selectors.filter { $0 == .label }
     var header = (showsName ? ["experiment"] : []) + shown.map { heads[$0] ?? $0.title } + ["run", "seeds"]

@@ -18,6 +18,12 @@ struct RunCollection {
   private(set) var paths: [String] = []
   /// Whether every run is a point of the one sweep there is.
   private(set) var isOneSweep = false
+  /// Of the one sweep, for what its points do not set.
+  private var swept: SweptConfigurations?
+  /// The sweeps' folders, by their one name.
+  private var sweepPlaces: Set<String> = []
+  /// Folders that lie too deep to be looked into.
+  private var deep: [String] = []
 
   /// What runs are averaged over: the seed, and every other seed in which they differ, such as a chip's.
   var seeds: [Selector] { [Selector.seed] + paths.filter { $0.hasSuffix(".seed") }.map { Selector.path($0) } }
@@ -44,9 +50,13 @@ struct RunCollection {
       search(folder, &plain)
     }
     read(plain)
-    // The same run found twice counts once.
-    var seen: Set<String> = []
-    runs = runs.filter { seen.insert($0.id).inserted }
+    if let first = deep.first {
+      let what = deep.count == 1 ? "a folder" : "\(deep.count) folders"
+      notes.append(
+        "\(what) more than \(Self.depth) levels down: not looked into: \(first)\(deep.count > 1 ? ", …" : ""); name "
+          + "\(deep.count == 1 ? "it" : "them") to read what is inside")
+    }
+    dropRepeated()
     guard !runs.isEmpty else {
       let none = pending > 0 ? "none of the \(pending) points has been run" : "no finished runs here"
       let hint = pending > 0 ? "`simengine sweep` runs them" : "`simengine run` makes them"
@@ -59,11 +69,16 @@ struct RunCollection {
 
   // MARK: Finding
 
+  /// Levels below a named folder that are looked into.
+  private static let depth = 6
+
   private mutating func search(_ folder: String, _ plain: inout [String], depth: Int = 0) {
     if access("\(folder)/result.json", F_OK) == 0 { return plain.append(folder) }
-    guard depth < 6 else { return }
+    guard depth <= Self.depth else { return deep.append(folder) }
     var names = Self.subfolders(folder)
     if access("\(folder)/sweep.json", F_OK) == 0 {
+      // Named twice, it is one sweep all the same.
+      guard sweepPlaces.insert(Self.place(folder)).inserted else { return }
       do {
         let sweep = try SweepRecord(folder)
         let outcome = sweep.outcome()
@@ -76,6 +91,42 @@ struct RunCollection {
       } catch { notes.append("\(error); its runs are taken one by one") }
     }
     for name in names { search("\(folder)/\(name)", &plain, depth: depth + 1) }
+  }
+
+  /// A folder's one name, from the root.
+  private static func place(_ folder: String) -> String {
+    guard let found = realpath(folder, nil) else { return folder }
+    defer { free(found) }
+    return String(cString: found)
+  }
+
+  /// The same run counts once: of copies in several folders the best, done before diverged before failed.
+  private mutating func dropRepeated() {
+    var places: [String: Int] = [:]
+    var kept: [RunRecord] = []
+    var copies = 0
+    for run in runs {
+      guard let place = places[run.id] else {
+        places[run.id] = kept.count
+        kept.append(run)
+        continue
+      }
+      let other = kept[place]
+      if Self.place(run.folder) != Self.place(other.folder) { copies += 1 }
+      guard run.status.rank < other.status.rank else { continue }
+      kept[place] = run
+      // A copy is the sweep's point as well: its id says that it has the same configuration.
+      if other.isPoint && !run.isPoint {
+        (kept[place].isPoint, kept[place].label, kept[place].values) = (true, other.label, other.values)
+        kept[place].config = nil
+      }
+    }
+    runs = kept
+    if copies > 0 {
+      notes.append(
+        "\(copies == 1 ? "a run lies" : "\(copies) runs lie") in another folder as well and "
+          + "\(copies == 1 ? "counts" : "count") once: done before diverged, diverged before failed")
+    }
   }
 
   private static func subfolders(_ folder: String) -> [String] {
@@ -114,9 +165,25 @@ struct RunCollection {
 
   // MARK: Configurations
 
-  /// Reads the configurations that were not needed so far.
+  /// Configurations that say what paths there are: of one sweep one for each shape of point, else the first runs' own.
+  var configurations: [JSON] { swept?.resolved ?? runs.prefix(1000).compactMap(\.config) }
+
+  /// Makes the value at a path known for every run.
+  ///
+  /// - Returns: whether any has one.
+  /// - Throws: `RunError` if a configuration cannot be had; nothing has changed then.
+  @discardableResult
+  mutating func lookUp(_ path: String) throws -> Bool {
+    if let swept {
+      let found = try runs.map { try swept.value(at: path, of: $0.values, folder: $0.folder) }
+      for (i, value) in found.enumerated() { runs[i].values[path] = value }
+    }
+    return runs.contains { $0.value(at: path) != nil }
+  }
+
+  /// Reads the runs' configurations.
   /// - Throws: `RunError` if one cannot be had: which runs it is alike would be a guess.
-  mutating func loadConfigurations() throws {
+  private mutating func loadConfigurations() throws {
     for i in runs.indices where runs[i].config == nil {
       let run = runs[i]
       if let bytes = try? FileBytes.read("\(run.folder)/config.json"),
@@ -126,7 +193,7 @@ struct RunCollection {
       } else if let config = try? ResultFile.read(run.folder).config {
         runs[i].config = config
       } else if let sweep = sweeps.first(where: { run.folder.hasPrefix($0.folder + "/") }),
-        let config = sweep.resolved(run.swept)
+        let config = SweptConfigurations(base: sweep.config, paths: sweep.paths).resolved(run.values)
       {
         runs[i].config = config
       } else {
@@ -136,10 +203,17 @@ struct RunCollection {
   }
 
   private mutating func findPaths() throws {
-    isOneSweep = sweeps.count == 1 && runs.allSatisfy { !$0.swept.isEmpty }
+    isOneSweep = sweeps.count == 1 && runs.allSatisfy(\.isPoint)
     if isOneSweep {
-      paths = sweeps[0].paths.filter { path in
-        path != "seed" && path != "name" && Set(runs.map { $0.swept[path]?.canonical ?? "" }).count > 1
+      let sweep = sweeps[0]
+      swept = SweptConfigurations(base: sweep.config, paths: sweep.paths)
+      // What a point leaves as configured has the value of the configuration, for rows, baselines and pairs. Where that
+      // cannot be had, none of the points has it.
+      for path in sweep.paths + ["seed"] where runs.contains(where: { $0.values[path] == nil }) {
+        _ = try? lookUp(path)
+      }
+      paths = sweep.paths.filter { path in
+        path != "seed" && path != "name" && Set(runs.map { $0.values[path]?.canonical ?? "" }).count > 1
       }
       return
     }
@@ -152,8 +226,8 @@ struct RunCollection {
     }
     paths = kept.map { differences.paths[$0] }
     for i in runs.indices {
-      runs[i].swept = [:]
-      for k in kept { runs[i].swept[differences.paths[k]] = differences.values[i][k] }
+      runs[i].values = [:]
+      for k in kept { runs[i].values[differences.paths[k]] = differences.values[i][k] }
     }
   }
 
@@ -183,15 +257,13 @@ extension Array where Element == (String, String) {
   }
 }
 
-extension SweepRecord {
-  /// The resolved configuration of a point, made as the sweep made it; nil if today's keys refuse it.
-  func resolved(_ values: [String: JSON]) -> JSON? {
-    var json = ExperimentConfiguration.expandingShorthands(in: config)
-    for path in paths {
-      guard let value = values[path] else { continue }
-      guard let next = try? json.setting(path: path, to: value) else { return nil }
-      json = next
+extension RunStatus {
+  /// Which of two copies counts: the lower.
+  fileprivate var rank: Int {
+    switch self {
+    case .done: 0
+    case .diverged: 1
+    case .failed: 2
     }
-    return ExperimentConfiguration.decode(json).value?.resolved
   }
 }

@@ -18,21 +18,17 @@ struct RunRecord: Sendable {
   var metricNames: [String] = []
   /// The label of a sweep's point that has one.
   var label: String?
-  /// Values of a sweep's paths; empty for a run that no sweep asked for.
-  var swept: [String: JSON] = [:]
-  /// The resolved configuration, where it was read.
+  /// Whether it is a point of a sweep.
+  var isPoint = false
+  /// Values of the configuration that are known without it: a sweep's paths, and what was asked for since.
+  var values: [String: JSON] = [:]
+  /// The resolved configuration, where configurations are compared. Points of one sweep have none, whether they were read
+  /// from its index or from their own files: a value that only some of them knew would part what is alike.
   var config: JSON?
   var origin = RunOrigin()
 
   /// A value of the configuration.
-  ///
-  /// In it the one model is called main, whatever the user wrote.
-  func value(at path: String) -> JSON? {
-    if let value = swept[path] { return value }
-    if let found = config?.value(at: path) { return found }
-    guard path == "model" || path.hasPrefix("model.") else { return nil }
-    return config?.value(at: "models.main" + path.dropFirst("model".count))
-  }
+  func value(at path: String) -> JSON? { values[path] ?? config?.resolvedValue(at: path) }
 }
 
 /// What a result was made by: bits are promised for one engine on one type of machine.

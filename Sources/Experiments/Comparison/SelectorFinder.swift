@@ -23,18 +23,19 @@ struct SelectorFinder {
     default: break
     }
     if let path = try PathNames(paths: collection.paths).find(text, option: option) { return .path(path) }
-    try collection.loadConfigurations()
     // As `--set` finds it: a stage by its label, the one model as "model".
-    if collection.runs.contains(where: { $0.value(at: text) != nil }) { return .path(canonical(text)) }
+    if try collection.lookUp(text) { return .path(canonical(text)) }
     var known: Set<String> = []
     var leaves: [String] = []
     var lastConfig: JSON?
-    for run in collection.runs.prefix(1000) {
-      guard let config = run.config, config != lastConfig else { continue }
+    for config in collection.configurations where config != lastConfig {
       lastConfig = config
       for (path, _) in ConfigurationDifferences.leaves(config) where known.insert(path).inserted { leaves.append(path) }
     }
-    if let path = try PathNames(paths: leaves).find(text, option: option) { return .path(path) }
+    if let path = try PathNames(paths: leaves).find(text, option: option) {
+      try collection.lookUp(path)
+      return .path(path)
+    }
     let ends = leaves.compactMap { $0.split(separator: ".").last.map(String.init) }
     let last = text.split(separator: ".").last.map(String.init) ?? text
     let guess = didYouMean(last, among: Array(Set(ends)).sorted())
@@ -46,9 +47,9 @@ struct SelectorFinder {
 
   /// The differing path that names the same place, if there is one.
   private func canonical(_ path: String) -> String {
-    for run in collection.runs.prefix(1) {
-      guard let config = run.config, let place = config.place(of: path) else { continue }
-      if let same = collection.paths.first(where: { config.place(of: $0) == place }) { return same }
+    for config in collection.configurations {
+      guard let place = config.place(of: config.resolvedPath(path)) else { continue }
+      return collection.paths.first { config.place(of: config.resolvedPath($0)) == place } ?? path
     }
     return path
   }

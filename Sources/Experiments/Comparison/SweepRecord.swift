@@ -38,11 +38,7 @@ struct SweepRecord: Sendable {
   let configFolder: String
 
   /// Every path that is given values, in order.
-  var paths: [String] {
-    var paths: [String] = []
-    for axis in axes { for path in axis.paths where !paths.contains(path) { paths.append(path) } }
-    return paths
-  }
+  let paths: [String]
 
   /// - Throws: `RunError` with a sentence if sweep.json is not one.
   init(_ folder: String) throws {
@@ -67,6 +63,8 @@ struct SweepRecord: Sendable {
     self.axes = axes.map { a in
       Axis(paths: (a["paths"]?.array ?? []).compactMap(\.string), label: a["label"]?.string)
     }
+    var known: Set<String> = []
+    paths = self.axes.flatMap(\.paths).filter { known.insert($0).inserted }
     var seen: Set<String> = []
     self.points = points.compactMap { p in
       guard let id = p["id"]?.string, seen.insert(id).inserted else { return nil }
@@ -120,7 +118,9 @@ struct SweepRecord: Sendable {
       }
       run.name = run.name.isEmpty ? name : run.name
       run.label = point.label
-      run.swept = point.values
+      run.isPoint = true
+      run.values = point.values
+      run.config = nil
       outcome.runs.append(run)
     }
     if vanished > 0 {

@@ -37,7 +37,7 @@ struct SweepGrid {
     let all = Array(0..<(count ?? 0))
     if constraints.isEmpty { return all }
     let named = try constraints.map { (constraint) throws(Diagnostic) in try names(in: constraint, base) }
-    var defaults: JSON?
+    let defaults = SweptConfigurations(base: base, paths: axes.flatMap { $0.paths.map(\.path) })
     var counts = [Int](repeating: 0, count: constraints.count)
     var chosen: [Int] = []
     for index in all {
@@ -47,11 +47,9 @@ struct SweepGrid {
         let isFulfilled = try constraint.holds { (name) throws(Diagnostic) in
           let path = named[k][name] ?? name
           if let swept = values[path] { return swept }
-          // Only points that an axis of objects changes differ here, and defaults are worked out once.
           let document = try SweepPlan.document(base, combination(index).values)
           if let written = document.value(at: path) { return written }
-          if defaults == nil { defaults = ExperimentConfiguration.decode(document).value?.resolved }
-          guard let value = defaults?.value(at: path) else {
+          guard let value = (try? defaults.value(at: path, of: values)) ?? nil else {
             throw Diagnostic(
               "\"\(constraint.text)\": \(path) has no value", hint: "it is neither swept nor in the configuration",
               path: "sweep.where", at: constraint.position)

@@ -95,9 +95,12 @@ struct SweepSelection {
   /// Run ids from files.
   private var listed: Set<String> = []
   private var conditions: [(path: String, values: [JSON])] = []
+  /// For points that leave a swept path as configured.
+  private let configurations: SweptConfigurations
 
   /// - Throws: `Refusal` for something that fits no point.
   init(_ only: [String], plan: SweepPlan) throws {
+    configurations = SweptConfigurations(base: plan.base, paths: plan.axes.flatMap(\.paths))
     for text in only {
       if text.hasPrefix("@") {
         listed.formUnion(try SweepList.read(String(text.dropFirst()), plan: plan))
@@ -127,10 +130,11 @@ struct SweepSelection {
       } else {
         conditions.append((full, [value]))
       }
-      guard plan.points.contains(where: { Self.has($0, full, [value]) }) else {
+      guard plan.points.contains(where: { has($0, full, [value]) }) else {
         var all: [String] = []
-        for p in plan.points {
-          for v in p.values where v.path == full && !all.contains(v.value.written()) { all.append(v.value.written()) }
+        for point in plan.points {
+          guard let found = self.value(point, at: full)?.written(), !all.contains(found) else { continue }
+          all.append(found)
         }
         throw Refusal(
           "--only \(text): no point has this value; there are \(all.prefix(8).joined(separator: ", "))"
@@ -145,7 +149,7 @@ struct SweepSelection {
   /// Names are alternatives, and so are values of one path; different paths must all fit.
   func contains(_ point: SweepPoint) -> Bool {
     ((names.isEmpty && listed.isEmpty) || listed.contains(point.id) || names.contains { Self.fits(point, $0) })
-      && conditions.allSatisfy { Self.has(point, $0.path, $0.values) }
+      && conditions.allSatisfy { has(point, $0.path, $0.values) }
   }
 
   private static func fits(_ point: SweepPoint, _ name: String) -> Bool {
@@ -153,7 +157,13 @@ struct SweepSelection {
       || point.label.map { globMatches(name, $0) } == true
   }
 
-  private static func has(_ point: SweepPoint, _ path: String, _ values: [JSON]) -> Bool {
-    point.values.contains { $0.path == path && values.contains($0.value) }
+  private func has(_ point: SweepPoint, _ path: String, _ values: [JSON]) -> Bool {
+    value(point, at: path).map(values.contains) ?? false
+  }
+
+  private func value(_ point: SweepPoint, at path: String) -> JSON? {
+    if let own = point.values.last(where: { $0.path == path }) { return own.value }
+    let values = Dictionary(point.values.map { ($0.path, $0.value) }, uniquingKeysWith: { _, b in b })
+    return (try? configurations.value(at: path, of: values)) ?? nil
   }
 }

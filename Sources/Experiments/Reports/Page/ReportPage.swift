@@ -76,7 +76,7 @@ public struct ReportPage {
           wanted.append((.label, nil))
         } else if sweep.isRandom(axis) {
           wanted += paths.map { (.path($0), sweep.isLogarithmic($0)) }
-        } else if let first = paths.first(where: { p in collection.runs.allSatisfy { $0.swept[p]?.double != nil } })
+        } else if let first = paths.first(where: { p in collection.runs.allSatisfy { $0.values[p]?.double != nil } })
           ?? paths.first
         {
           wanted.append((.path(first), sweep.isLogarithmic(first)))
@@ -121,7 +121,8 @@ public struct ReportPage {
       axes.isEmpty
         ? g.example?.id ?? "" : axes.map { a in clipped(g.value(a.selector)?.cell ?? "–", 20) }.joined(separator: ", ")
     }
-    let curves = TrainingCurves(groups, names: names, keyTitle: axes.map(\.title).joined(separator: ", "),
+    let curves = TrainingCurves(
+      groups, names: names, keyTitle: axes.map(\.title).joined(separator: ", "),
       uncertainty: uncertainty)
     notes += curves.notes.prefix(3)
     var limits: [String] = []
