@@ -204,12 +204,14 @@ struct WorkerCommand: ParsableCommand {
 
   @Option var parent: Int
   @Option var threads: Int
+  @Flag var shared = false
   @Option(name: .long, parsing: .singleValue) var keep: [String] = []
 
   func run() {
     var options = RunOptions(threads: threads)
     options.keeps = Set(keep.compactMap { KeptFiles(rawValue: $0) })
     options.checkpointInterval = 1
+    options.isShared = shared
     SweepWorker.serve(parent: Int32(parent), options: options)
   }
 }

@@ -379,8 +379,14 @@ struct SlurmSweepTests {
     #expect(throws: Refusal.self) { try SweepLock(folder: bench.folder, shard: SweepShard("1/1")) }
     #expect(throws: Refusal.self) { try SweepLock(folder: bench.folder, shard: nil) }
     #expect(throws: Refusal.self) { try SweepLock(follower: bench.folder) }
-    only.release()
-    follower.release()
+    // The first task of three of one submission is another than that of the next.
+    let first = try SweepLock(folder: bench.folder, shard: SweepShard("1/3"), of: ["a", "b", "c"])
+    let second = try SweepLock(folder: bench.folder, shard: SweepShard("1/3"), of: ["d", "e", "f"])
+    #expect(throws: Refusal.self) {
+      try SweepLock(folder: bench.folder, shard: SweepShard("1/3"), of: ["d", "e", "f"])
+    }
+    for lock in [first, second, only, follower] { lock.release() }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: bench.folder).allSatisfy { !$0.hasSuffix(".lock") })
     try SweepLock(folder: bench.folder, shard: nil).release()
   }
 

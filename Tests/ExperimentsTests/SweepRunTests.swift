@@ -1,5 +1,6 @@
 import Configuration
 @testable import Datasets
+import Experiments
 import Foundation
 import Testing
 
@@ -190,6 +191,36 @@ struct SweepRunTests {
     #expect(hungry.status == 1, "\(hungry.errors)")
     #expect(
       try laboratory.summary("h").column("message")?.allSatisfy { $0.contains("more than the limit of 4 MB") } == true)
+  @Test("shards that have points in common run each once, and leave to the other what it is at")
+  func overlappingShards() throws {
+    let long = ["--set", "stages.train.epochs=300"]
+    let reference = try laboratory.reference(laboratory.training, "reference", long)
+    let shards = try [["1/1"], ["1/1", "--only", "seed=1", "--only", "seed=2"], ["1/2"], ["2/2"]].map {
+      try laboratory.start(laboratory.training, "common", long + ["--jobs", "2", "--resume", "--shard"] + $0)
+    }
+    for shard in shards {
+      let ended = shard.wait()
+      #expect(ended.status == 0, "\(ended.errors)")
+    }
+    let collected = try laboratory.sweep(laboratory.training, "common", long + ["--collect"])
+    #expect(collected.output.hasPrefix("6 points: 6 done"), "\(collected.output)")
+    #expect(try SweepFiles("\(laboratory.folder)/common").differences(from: reference) == [])
+  }
+
+  @Test("a shard leaves alone a run that another process is at, says so, and leaves no lock behind")
+  func busyRun() throws {
+    _ = try laboratory.sweep(laboratory.circuit, "busy", ["--only", "wireResistance=1"])
+    let points = try #require(try json("busy/sweep.json")["points"]?.array)
+    let id = try #require(points.first { $0["values"]?["hardware.circuit.wireResistance"] == 5 }?["id"]?.string)
+    let other = RunFolder("\(laboratory.folder)/busy/\(id)")
+    _ = try other.take()
+    let shard = try laboratory.sweep(laboratory.circuit, "busy", ["--shard", "1/1", "--resume"])
+    #expect(shard.status == 0 && shard.output.hasPrefix("24 points: 23 done, 1 left"), "\(shard.output)")
+    #expect(shard.errors.contains("1 point is being run by another process, and left to it"), "\(shard.errors)")
+    other.leave()
+    let rest = try laboratory.sweep(laboratory.circuit, "busy", ["--shard", "1/1", "--resume"])
+    #expect(rest.status == 0 && rest.output.hasPrefix("24 points: 24 done"), "\(rest.errors)")
+    for point in points { #expect(!exists("busy/\(point["id"]?.string ?? "")/state")) }
   }
 
   @Test("a worker that dies loses its point alone, which names the signal; another takes its place")

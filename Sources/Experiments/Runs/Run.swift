@@ -19,6 +19,8 @@ public struct RunOptions {
   /// Seconds of work between checkpoints. A run that ends before the first makes no state/ folder and takes no lock of
   /// its own: a sweep's tiny runs spend more on those than on themselves, and the sweep's lock stands for all.
   public var checkpointInterval = 0.0
+  /// Takes the folder's lock at once for all that: other processes may be at the same run.
+  public var isShared = false
 
   public init(threads: Int? = nil) {
     self.threads = threads ?? Machine.cores
@@ -176,17 +178,20 @@ public final class Run {
     case .empty: isNew = true
     default: break
     }
-    if options.checkpointInterval == 0 || folder.exists("state") {
+    if options.checkpointInterval == 0 || options.isShared || folder.exists("state") {
       try take()
       // Another process may have finished it in the meantime.
-      if let outcome = try earlierOutcome() { return outcome }
+      if let outcome = try earlierOutcome() {
+        if options.isShared { try folder.clearState() }
+        return outcome
+      }
     } else {
       try folder.prepare()
     }
     do {
       try begin()
     } catch {
-      if isNew { folder.leave() }
+      if isNew { folder.leave() } else { leaveLock() }
       throw error
     }
     do {
@@ -203,10 +208,18 @@ public final class Run {
           + (folder.exists("state/checkpoint.safetensors")
             ? ". The last checkpoint is kept in \(folder.file("state"))" : ""),
         result)
+    } catch {
+      leaveLock()
+      throw error
     }
     progress.end()
     let result = try finish()
     return .done(result, already: false)
+  }
+
+  /// Removes the state of a run that did not come to its end and has nothing in it but a lock that others asked for.
+  private func leaveLock() {
+    if options.isShared && !folder.exists("state/checkpoint.safetensors") { try? folder.clearState() }
   }
 
   private func take() throws {

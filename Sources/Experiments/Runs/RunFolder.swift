@@ -5,7 +5,9 @@ import Glibc
 /// A run that is refused before anything was changed: the command line asks for something that it must not do.
 public struct Refusal: Error, CustomStringConvertible {
   public let description: String
-  public init(_ description: String) { self.description = description }
+  /// Whether it is only that another process is doing the same just now.
+  public let isBusy: Bool
+  public init(_ description: String, isBusy: Bool = false) { (self.description, self.isBusy) = (description, isBusy) }
 }
 
 /// A run's folder: what is in it, and that only one process works in it.
@@ -96,7 +98,8 @@ public final class RunFolder {
   }
 
   private var busy: Refusal {
-    Refusal("\(path): another process is running this experiment; wait for it, or give --output another folder")
+    Refusal(
+      "\(path): another process is running this experiment; wait for it, or give --output another folder", isBusy: true)
   }
 
   private func isStillNamed(_ descriptor: Int32, _ name: String) -> Bool {

@@ -24,7 +24,7 @@ final class SweepCrew {
   init(plan: SweepPlan, folder: SweepFolder, options: SweepOptions, threads: Int, jobs: Int, locks: [Int32]) {
     (self.plan, self.folder, self.options, self.jobs, self.locks) = (plan, folder, options, jobs, locks)
     arguments =
-      ["--parent", "\(getpid())", "--threads", "\(threads)"]
+      ["--parent", "\(getpid())", "--threads", "\(threads)"] + (options.shard == nil ? [] : ["--shared"])
       + options.keeps.map(\.rawValue).sorted().flatMap { ["--keep", $0] }
   }
 
@@ -135,7 +135,7 @@ final class SweepCrew {
     return results
   }
 
-  /// nil for a point that was interrupted.
+  /// nil for a point that was interrupted, or is another process's.
   private static func result(_ reply: JSON) -> SweepResult? {
     let seconds = reply["seconds"]?.double
     if reply["status"]?.string == "failed" {

@@ -15,7 +15,8 @@ final class SweepFolder {
 
   // MARK: sweep.json
 
-  /// What an earlier sweep.json here is to this sweep.
+  /// What an earlier sweep.json here is to this sweep: points in another order are another sweep, since shards of the two
+  /// would not be slices of one whole.
   enum Earlier {
     case none
     /// The same points.
@@ -156,8 +157,11 @@ final class SweepFolder {
   func clear(_ point: Int, _ state: SweepPointState) throws {
     switch state {
     case .ended(let result) where result.status == .failed: try DurableFile.remove("\(run(point))/failure.json")
-    case .corrupt: try DurableFile.remove("\(run(point))/result.json")
+    case .corrupt: try removeResult(point)
     default: break
     }
   }
+
+  /// The point is not done any more.
+  func removeResult(_ point: Int) throws { try DurableFile.remove("\(run(point))/result.json") }
 }

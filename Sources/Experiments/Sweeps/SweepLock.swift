@@ -1,3 +1,4 @@
+import Configuration
 import Datasets
 import Glibc
 
@@ -52,9 +53,13 @@ public struct SweepShard: Sendable, Equatable, CustomStringConvertible {
 
 /// Who works in a sweep's folder: a whole sweep alone, or any number of shards, each once.
 ///
-/// `sweep.lock` is locked (flock) by a whole sweep for itself, by shards and who follows them together; each shard has
-/// `sweep-<I>-of-<N>.lock` for itself besides, a follower `sweep-follower.lock`. Workers inherit the locks: while one
-/// that outlives its parent still writes, nobody else begins.
+/// `sweep.lock` is locked (flock) by a whole sweep for itself, by shards and who collects what they do together. Each
+/// shard has `sweep-<I>-of-<N>.lock` for itself besides, or `sweep-<I>-of-<N>-<hash>.lock` where `--only` picks points:
+/// shards of other points are others. Who collects has `sweep-follower.lock`: two would write each other's tables.
+/// Workers inherit the locks: while one that outlives its parent still writes, nobody else begins.
+///
+/// Shards that have a point in common (of other numbers, or of overlapping picks) are kept apart by that run's own lock
+/// (`RunFolder`): a shard's runs take it from their start, and leave alone what another has.
 final class SweepLock {
   /// To be handed to workers.
   private(set) var descriptors: [Int32] = []
@@ -62,17 +67,20 @@ final class SweepLock {
   /// A warning, when the file system knows no locks.
   private(set) var warning: String?
 
-  /// For one who has others run the sweep's points, and collects them.
+  /// For one who has others run the sweep's points, and writes the tables: a follower, or `--collect`.
   /// - Throws: as the other.
   init(follower folder: String) throws {
     try take("\(folder)/sweep.lock", exclusive: false)
     try take("\(folder)/sweep-follower.lock", exclusive: true)
   }
 
+  /// - Parameter points: the ids that the shard is a slice of, where they are not all.
   /// - Throws: `Refusal` that says who has it; `RunError` when a lock cannot be made.
-  init(folder: String, shard: SweepShard?) throws {
+  init(folder: String, shard: SweepShard?, of points: [String]? = nil) throws {
     try take("\(folder)/sweep.lock", exclusive: shard == nil)
-    if let shard { try take("\(folder)/sweep-\(shard.number)-of-\(shard.count).lock", exclusive: true) }
+    guard let shard else { return }
+    let pick = points.map { "-" + SHA256.hex(of: Array($0.joined(separator: "\n").utf8)).prefix(8) } ?? ""
+    try take("\(folder)/sweep-\(shard.number)-of-\(shard.count)\(pick).lock", exclusive: true)
   }
 
   private func take(_ path: String, exclusive: Bool) throws {

@@ -29,9 +29,10 @@ public final class SweepRunner {
   let options: SweepOptions
   let folder: SweepFolder
   let progress: Progress
-  private let selection: SweepSelection
   /// Points of this call, in order.
   let chosen: [Int]
+  /// The ids of those that a shard is a slice of; nil for all.
+  private let picked: [String]?
 
   /// - Throws: `Refusal` when the options pick no point.
   public init(_ plan: SweepPlan, options: SweepOptions) throws {
@@ -39,8 +40,9 @@ public final class SweepRunner {
     self.options = options
     folder = SweepFolder(options.output ?? "Results/\(plan.name)", plan: plan)
     progress = Progress(quiet: options.quiet)
-    selection = try SweepSelection(options.only, plan: plan)
-    let selected = plan.points.indices.filter { [selection] in selection.contains(plan.points[$0]) }
+    let selection = try SweepSelection(options.only, plan: plan)
+    let selected = plan.points.indices.filter { selection.contains(plan.points[$0]) }
+    picked = selected.count == plan.points.count ? nil : selected.map { plan.points[$0].id }
     chosen = selected.indices.filter { options.shard?.contains($0) ?? true }.map { selected[$0] }
   }
 
@@ -56,8 +58,7 @@ public final class SweepRunner {
     guard case .same = try folder.earlier() else {
       throw Refusal("\(folder.path): no sweep.json of these points lies here; there is nothing to collect")
     }
-    let shard = try SweepShard("1/1")
-    let lock = try SweepLock(folder: folder.path, shard: shard)
+    let lock = try SweepLock(follower: folder.path)
     defer { lock.release() }
     let states = folder.states()
     complain(states)
@@ -78,7 +79,7 @@ public final class SweepRunner {
     let (jobs, threads) = try options.processes(points: max(1, waiting.count))
     for warning in try plan.preflight(waiting).warnings { progress.say(warning.description) }
     try DurableFile.makeFolders(folder.path)
-    let lock = try SweepLock(folder: folder.path, shard: options.shard)
+    let lock = try SweepLock(folder: folder.path, shard: options.shard, of: picked)
     defer { lock.release() }
     if let warning = lock.warning { progress.say("warning: \(warning)") }
     // What another shard is writing just now looks the same as what a killed process left.
@@ -115,6 +116,10 @@ public final class SweepRunner {
     try summary?.finish()
     var outcome = outcome(states, among: chosen)
     switch ending {
+    case .finished where outcome.left > 0:
+      progress.say(
+        "\(grouped(outcome.left)) point\(outcome.left == 1 ? " is" : "s are") being run by another process, and left to it"
+      )
     case .finished: break
     case .interrupted: outcome.isInterrupted = true
     case .stopped(let reason): outcome.reason = reason

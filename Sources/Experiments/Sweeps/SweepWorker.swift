@@ -65,6 +65,8 @@ public enum SweepWorker {
       }
     } catch is Interruption {
       return reply("interrupted", [])
+    } catch let refusal as Refusal where refusal.isBusy {
+      return reply("busy", [])
     } catch let found as Diagnostics {
       let sentences = found.errors.map { $0.hint.isEmpty ? $0.headline : "\($0.headline); \($0.hint)" }
       return reply("failed", [("message", .string(sentences.joined(separator: " · ")))])
