@@ -188,6 +188,35 @@ struct CompareSweepTests {
     #expect(try RunCollection([sample.folder, sample.folder + "/"]).isOneSweep, "named twice it is one sweep")
   }
 
+  @Test("an ideal baseline without chips is compared with the mean over chips for each seed, and a note says so")
+  func chiplessBaseline() throws {
+    let folder = scratch.folder + "/both"
+    var ideal = SweepSample(folder + "/ideal")
+    ideal.document = [
+      "name": "sample", "seed": 1, "data": "mnist-5k",
+      "model": ["architecture": "mlp", "hardware": ["kind": "digital"]],
+      "stages": [["train": ["epochs": 4]], ["evaluate": ["split": "test"], "label": "test"]],
+    ]
+    try ideal.write(axes: [("seed", [1, 2, 3])]) { .done([("test.accuracy", 0.9 + 0.01 * ($0["seed"]?.double ?? 0))]) }
+    var chips = SweepSample(folder + "/chips")
+    let chip = "model.hardware.seed"
+    try chips.write(axes: [(chip, [1, 2]), ("seed", [2, 3, 4])]) { v in
+      .done([("test.accuracy", 0.8 + 0.01 * (v["seed"]?.double ?? 0) + 0.02 * (v[chip]?.double ?? 0))])
+    }
+    var request = Comparison.Request()
+    request.baseline = "models.main.hardware.kind=digital"
+    let comparison = try Comparison(folders: [folder], request)
+    let row = try #require(try json(comparison).first { $0["isBaseline"] == false })
+    let difference = row["metrics"]?["test.accuracy"]?["difference"]
+    // Seeds 2 and 3, chips of 0.02 and 0.04.
+    #expect(difference?["pairs"] == 2 && abs((difference?["mean"]?.double ?? 0) + 0.07) < 1e-12, "\(row)")
+    #expect(
+      comparison.notes.contains {
+        $0.contains("1 of 2 rows and their baseline do not both have models.main.hardware.seed")
+      },
+      "\(comparison.notes)")
+  }
+
   @Test("of a run that lies in two folders the finished copy counts, and the copies are told")
   func copies() throws {
     let lost = try #require(

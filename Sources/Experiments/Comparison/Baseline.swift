@@ -105,17 +105,35 @@ extension SelectorFinder {
 
 extension Comparison {
   /// The difference of a row to its baseline over the seeds that both have; nil for the baseline itself, or without one.
+  ///
+  /// What one of them has no seeds of (an ideal network has no chips) cannot be common: its mean is taken first, so that
+  /// the chips of one seed are one value of the pair.
   func test(_ row: Row, _ metric: String) -> PairedTest? {
     guard let place = row.baseline, !isBaseline(row) else { return nil }
-    func values(_ group: RunGroup) -> [(String, Double)] {
-      group.runs.compactMap { run in
-        run.metrics[metric].map { value in
-          (averaged.map { $0.value(run)?.canonical ?? "" }.joined(separator: "\u{1f}"), value)
-        }
+    let lacking = lackingSeeds(row)
+    let common = averaged.filter { !lacking.contains($0) }
+    func means(_ group: RunGroup) -> [(key: String, mean: Double)] {
+      var order: [String] = []
+      var values: [String: [Double]] = [:]
+      for run in group.runs {
+        guard let value = run.metrics[metric] else { continue }
+        let key = common.map { $0.value(run)?.canonical ?? "" }.joined(separator: "\u{1f}")
+        if values[key] == nil { order.append(key) }
+        values[key, default: []].append(value)
       }
+      return order.compactMap { key in values[key].flatMap { Spread($0) }.map { (key, $0.mean) } }
     }
-    let base = Dictionary(values(groups[place]), uniquingKeysWith: { a, _ in a })
-    return PairedTest(values(row.group).compactMap { key, value in base[key].map { (value, $0) } })
+    let base = Dictionary(uniqueKeysWithValues: means(groups[place]).map { ($0.key, $0.mean) })
+    return PairedTest(means(row.group).compactMap { key, mean in base[key].map { (mean, $0) } })
+  }
+
+  /// What is averaged over and only one of a row and its baseline has.
+  private func lackingSeeds(_ row: Row) -> [Selector] {
+    guard let place = row.baseline, !isBaseline(row) else { return [] }
+    return averaged.filter { selector in
+      func has(_ group: RunGroup) -> Bool { group.runs.contains { selector.value($0) != nil } }
+      return has(row.group) != has(groups[place])
+    }
   }
 
   func isBaseline(_ row: Row) -> Bool {
@@ -129,6 +147,13 @@ extension Comparison {
       notes.append(
         "\(without) of \(rows.count) rows have no baseline, or more than one that fits as well; name more paths of it: "
           + "--baseline path=value,path=value")
+    }
+    for selector in averaged {
+      let count = rows.count { lackingSeeds($0).contains(selector) }
+      guard count > 0 else { continue }
+      notes.append(
+        "\(count) of \(rows.count) rows and their baseline do not both have \(selector.title): the mean over it is compared, "
+          + "for each other seed that both have")
     }
     let counts = rows.flatMap { row in metrics.compactMap { test(row, $0)?.count } }
     guard let least = counts.min(), least < 5 else { return }
