@@ -280,6 +280,15 @@ struct SweepPlanTests {
     #expect(throws: RunError.self) { try auto(["PBS_ARRAY_INDEX": "2"]) }
     #expect(throws: RunError.self) { try auto([:]) }
     #expect(throws: RunError.self) { try auto(["LSB_JOBINDEX": "8", "LSB_JOBINDEX_END": "7"]) }
+    // One task of an array that is submitted again is all of its own array.
+    let again = [
+      "SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_MIN": "7", "SLURM_ARRAY_TASK_MAX": "7",
+      "SLURM_ARRAY_TASK_COUNT": "1",
+    ]
+    func given(_ more: [String: String]) throws -> String { try auto(again.merging(more) { $1 }) }
+    #expect(try given([:]) == "1/1" && given(["SIMENGINE_SHARDS": "12"]) == "7/12")
+    #expect(try given(["SIMENGINE_SHARDS": "12", "SIMENGINE_FIRST_SHARD": "0"]) == "8/12")
+    #expect(throws: RunError.self) { try given(["SIMENGINE_SHARDS": "6"]) }
   }
 
   @Test("--only picks by label, id, glob and value; what fits nothing is refused with what there is")

@@ -26,14 +26,19 @@ public struct SweepShard: Sendable, Equatable, CustomStringConvertible {
     func whole(_ name: String) -> Int? { environment(name).flatMap { Int($0) } }
     for (index, first, count, last) in Self.schedulers {
       guard let i = whole(index) else { continue }
-      let lowest = first.flatMap(whole) ?? (index == "JOB_COMPLETION_INDEX" ? 0 : 1)
-      let n = whole(count) ?? last.flatMap(whole).map { $0 - lowest + 1 } ?? whole("SIMENGINE_SHARDS")
-      guard let n else {
+      // An array of which a few tasks are submitted again calls these the whole, so that the user's word goes first.
+      let given = whole("SIMENGINE_SHARDS")
+      let lowest =
+        whole("SIMENGINE_FIRST_SHARD") ?? (given == nil ? first.flatMap(whole) : nil)
+        ?? (index == "JOB_COMPLETION_INDEX" ? 0 : 1)
+      guard let n = given ?? count.flatMap(whole) ?? last.flatMap(whole).map({ $0 - lowest + 1 }) else {
         throw RunError(
           "--shard auto: \(index) is \(i), but nothing says of how many; set SIMENGINE_SHARDS in the job's script")
       }
       guard i >= lowest, i - lowest < n else {
-        throw RunError("--shard auto: \(index) is \(i), which is none of the \(n) from \(lowest)")
+        throw RunError(
+          "--shard auto: \(index) is \(i), which is none of the \(n) from \(lowest); where the first is another, set "
+            + "SIMENGINE_FIRST_SHARD in the job's script")
       }
       (self.number, self.count) = (i - lowest + 1, n)
       return
@@ -43,11 +48,10 @@ public struct SweepShard: Sendable, Equatable, CustomStringConvertible {
   }
 
   /// The variables that hold an array job's index, its first index, how many there are, the last index.
-  private static let schedulers: [(index: String, first: String?, count: String, last: String?)] = [
+  private static let schedulers: [(index: String, first: String?, count: String?, last: String?)] = [
     ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MAX"),
-    ("LSB_JOBINDEX", nil, "SIMENGINE_SHARDS", "LSB_JOBINDEX_END"),
-    ("PBS_ARRAY_INDEX", nil, "SIMENGINE_SHARDS", nil), ("PBS_ARRAYID", nil, "SIMENGINE_SHARDS", nil),
-    ("JOB_COMPLETION_INDEX", nil, "SIMENGINE_SHARDS", nil),
+    ("LSB_JOBINDEX", nil, nil, "LSB_JOBINDEX_END"), ("PBS_ARRAY_INDEX", nil, nil, nil), ("PBS_ARRAYID", nil, nil, nil),
+    ("JOB_COMPLETION_INDEX", nil, nil, nil),
   ]
 }
 
