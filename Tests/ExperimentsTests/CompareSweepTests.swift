@@ -236,6 +236,27 @@ struct CompareSweepTests {
     #expect(twice.runs.count == 27 && twice.notes.allSatisfy { !$0.contains("another folder") }, "\(twice.notes)")
   }
 
+  @Test("seeds are the runs that the means are over; a metric that some of them lack has its own number")
+  func counts() throws {
+    var sample = SweepSample(scratch.folder + "/counts")
+    try sample.write(axes: [("seed", [1, 2, 3, 4])]) { v in
+      switch v["seed"]?.int {
+      case 1, 2: .done([("test.accuracy", 0.5), ("late.accuracy", 0.25)])
+      case 3: .done([("test.accuracy", 0.5)])
+      default: .done([("test.loss", 1)])
+      }
+    }
+    let comparison = try Comparison(folders: [sample.folder], Comparison.Request())
+    let table = comparison.text(.table)
+    #expect(
+      table.contains("25.00 ± 0.00 % (2)") && table.contains("50.00 ± 0.00 %") && !table.contains("50.00 ± 0.00 % ("))
+    let csv = comparison.text(.csv).split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)
+    }
+    #expect(csv[0].contains("late.accuracy n") && !csv[0].contains("test.accuracy n"))
+    #expect(csv[1][2] == "3", "three runs have one of the accuracies")
+  }
+
   }
 
   @Test("a corrupt summary.csv, sweep.json or result.json is named, and what is left is compared")

@@ -36,10 +36,10 @@ extension Comparison {
       var cells = showsName ? [group.example?.name ?? ""] : []
       cells += shown.map { group.value($0)?.cell ?? "–" }
       let id = group.example?.id ?? ""
-      cells += [group.all.count == 1 ? id : "\(id)…", "\(group.runs.count)"]
+      cells += [group.all.count == 1 ? id : "\(id)…", "\(group.count(metrics))"]
       if losses { cells.append(group.losses) }
       for m in metrics {
-        cells.append(group.spread(m)?.text(m, uncertainty) ?? (group.runs.isEmpty ? "–" : ""))
+        cells.append(group.text(m, of: metrics, uncertainty) ?? (group.runs.isEmpty ? "–" : ""))
         guard hasBaseline else { continue }
         let test = test(row, m)
         cells += [test?.text(m) ?? (isBaseline(row) ? "baseline" : "–"), test?.significance ?? ""]
@@ -51,17 +51,22 @@ extension Comparison {
 
   private var csv: String {
     let tested = hasBaseline ? ["difference", "low", "high", "p", "pairs"] : []
+    // A metric that some runs lack has a number of its own.
+    let counted = Set(metrics.filter { m in rows.contains { $0.group.values(m).count != $0.group.count(metrics) } })
     let header =
       ["experiment", "runs", "seeds", "diverged", "failed"] + selectors.map(\.title)
-      + metrics.flatMap { m in [m, "\(m) \(uncertainty.column)"] + tested.map { "\(m) \($0)" } }
+      + metrics.flatMap { m in
+        [m, "\(m) \(uncertainty.column)"] + (counted.contains(m) ? ["\(m) n"] : []) + tested.map { "\(m) \($0)" }
+      }
     let lines = rows.map { row -> [String] in
       let group = row.group
       var cells = [group.example?.name ?? "", group.all.map(\.id).joined(separator: " ")]
-      cells += [group.runs.count, group.diverged.count, group.failed.count].map(String.init)
+      cells += [group.count(metrics), group.diverged.count, group.failed.count].map(String.init)
       cells += selectors.map { group.value($0)?.plain ?? "" }
       for m in metrics {
         let spread = group.spread(m)
         cells += [spread?.mean, spread?.width(uncertainty)].map { $0.map(CSV.number) ?? "" }
+        if counted.contains(m) { cells.append("\(spread?.count ?? 0)") }
         guard hasBaseline else { continue }
         let test = test(row, m)
         cells += [test?.difference, test?.interval?.low, test?.interval?.high, test?.p].map { $0.map(CSV.number) ?? "" }

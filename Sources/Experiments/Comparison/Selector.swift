@@ -40,6 +40,14 @@ struct RunGroup {
   func value(_ selector: Selector) -> JSON? { example.flatMap(selector.value) }
   func values(_ metric: String) -> [Double] { runs.compactMap { $0.metrics[metric] } }
   func spread(_ metric: String) -> Spread? { Spread(values(metric)) }
+  /// How many runs have any of these metrics: those that a table's means are over.
+  func count(_ metrics: [String]) -> Int { runs.count { run in metrics.contains { run.metrics[$0] != nil } } }
+
+  /// A metric's mean as people read it; with its own number of runs where the row has more.
+  func text(_ metric: String, of metrics: [String], _ uncertainty: Uncertainty) -> String? {
+    guard let spread = spread(metric) else { return nil }
+    return spread.text(metric, uncertainty) + (spread.count < count(metrics) ? " (\(spread.count))" : "")
+  }
 
   /// Its runs that fulfil a condition.
   func filter(_ keeps: (RunRecord) -> Bool) -> RunGroup {

@@ -57,10 +57,11 @@ struct ReportTable {
             ? .number(value?.cell ?? "–", value?.double) : .text(value.map { clipped($0.cell, 60) } ?? "–"))
       }
       for metric in metrics {
-        let spread = group.spread(metric)
-        cells.append(.number(spread?.text(metric, report.uncertainty) ?? "–", spread?.mean))
+        cells.append(
+          .number(group.text(metric, of: metrics, report.uncertainty) ?? "–", group.spread(metric)?.mean))
       }
-      cells.append(.number("\(group.runs.count)", Double(group.runs.count)))
+      let count = group.count(metrics)
+      cells.append(.number("\(count)", Double(count)))
       if hasLosses { cells.append(.text(group.losses, kind: "lost")) }
       let id = group.example?.id ?? ""
       cells.append(.text(group.all.count > 1 ? "\(id)…" : id, kind: "id"))
