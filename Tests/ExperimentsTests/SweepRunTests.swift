@@ -191,6 +191,25 @@ struct SweepRunTests {
     #expect(hungry.status == 1, "\(hungry.errors)")
     #expect(
       try laboratory.summary("h").column("message")?.allSatisfy { $0.contains("more than the limit of 4 MB") } == true)
+  }
+
+  @Test("limits hold for runs that end before anybody has looked")
+  func limitsOfShortRuns() throws {
+    for (name, limit, part) in [
+      ("short", ["--time-limit", "0.00001"], "took longer than the time limit"),
+      ("small", ["--memory-limit", "1M"], "more than the limit of 1 MB"),
+    ] {
+      let ended = try laboratory.sweep(laboratory.circuit, name, limit + ["--only", "wireResistance=1", "--jobs", "2"])
+      #expect(ended.status == 1 && ended.output.hasPrefix("6 points: 0 done, 6 failed"), "\(ended.errors)")
+      let summary = try laboratory.summary(name)
+      #expect(summary.column("message")?.allSatisfy { $0.contains(part) } == true, "\(summary.rows)")
+      for id in summary.column("run") ?? [] { #expect(!exists("\(name)/\(id)/result.json")) }
+      #expect(try laboratory.sweep(laboratory.circuit, name, ["--resume"]).output.hasPrefix("24 points: 24 done"))
+    }
+    #expect(
+      try SweepFiles("\(laboratory.folder)/short").differences(from: SweepFiles("\(laboratory.folder)/small")) == [])
+  }
+
   @Test("shards that have points in common run each once, and leave to the other what it is at")
   func overlappingShards() throws {
     let long = ["--set", "stages.train.epochs=300"]

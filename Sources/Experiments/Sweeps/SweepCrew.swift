@@ -114,7 +114,19 @@ final class SweepCrew {
         guard let point = worker.point else { continue }
         worker.point = nil
         worker.count += 1
-        if let result = Self.result(reply) { results.append((point, result)) }
+        guard let result = Self.result(reply) else { continue }
+        guard result.status != .failed, let (sentence, isMemory) = exceeded(reply) else {
+          results.append((point, result))
+          continue
+        }
+        // It ended before anybody looked, and is no better for that.
+        try folder.removeResult(point)
+        if isMemory && worker.count > 1 {
+          suspects.insert(point)
+          waiting.append(point)
+        } else {
+          results.append((point, SweepResult(.failed, message: sentence, seconds: result.seconds)))
+        }
       }
       guard hasEnded else { continue }
       let sentence = worker.death()
@@ -148,20 +160,32 @@ final class SweepCrew {
 
   // MARK: Ends
 
+  /// Ten times a second; what a run was between is seen when it has ended.
   private func enforceLimits() {
     let now = Progress.now()
     for worker in workers where worker.point != nil && worker.sentence == nil {
-      if let limit = options.timeLimit, now - worker.startedAt > limit {
-        worker.sentence = "took longer than the time limit of \(inWords(limit)) s"
-        kill(worker.pid, SIGKILL)
-      } else if let limit = options.memoryLimit {
-        let used = worker.memory
-        guard used > limit else { continue }
-        worker.sentence = "used \(used >> 20) MB of memory, more than the limit of \(limit >> 20) MB"
-        worker.exceededMemory = true
-        kill(worker.pid, SIGKILL)
-      }
+      guard let (sentence, isMemory) = exceeded(now - worker.startedAt, options.memoryLimit.map { _ in worker.memory })
+      else { continue }
+      worker.sentence = sentence
+      worker.exceededMemory = isMemory
+      kill(worker.pid, SIGKILL)
     }
+  }
+
+  /// Which limit a run is beyond, in a sentence; nil for none.
+  private func exceeded(_ seconds: Double, _ memory: Int?) -> (sentence: String, isMemory: Bool)? {
+    if let limit = options.timeLimit, seconds > limit {
+      return ("took longer than the time limit of \(inWords(limit)) s", false)
+    }
+    if let limit = options.memoryLimit, let memory, memory > limit {
+      return ("used \(memory >> 20) MB of memory, more than the limit of \(limit >> 20) MB", true)
+    }
+    return nil
+  }
+
+  /// The same, of a run that has ended.
+  private func exceeded(_ reply: JSON) -> (sentence: String, isMemory: Bool)? {
+    exceeded(reply["seconds"]?.double ?? 0, reply["memory"]?.int)
   }
 
   /// Lets workers checkpoint and end.

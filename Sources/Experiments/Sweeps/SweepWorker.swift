@@ -6,7 +6,11 @@ import Glibc
 /// says on standard output, a line each, how they ended. Data sets stay in memory from one point to the next.
 ///
 ///     in    { "document": {…}, "folder": "where input paths start", "output": "the run's folder", "id": "…" }
-///     out   { "status": "done" | "diverged" | "failed" | "interrupted", "metrics": {…}, "message": "…", "seconds": 1.2 }
+///     out   { "status": "done" | "diverged" | "failed" | "interrupted" | "busy", "metrics": {…}, "message": "…",
+///             "seconds": 1.2, "memory": 123456789 }
+///
+/// busy: another process is at this very run. memory: the most that was resident, in bytes; nothing where that is not
+/// known.
 public enum SweepWorker {
   /// - Parameters:
   ///   - parent: the process that started this one; when it ends, so does this.
@@ -40,8 +44,11 @@ public enum SweepWorker {
 
   private static func answer(_ line: String, _ options: RunOptions, _ shelf: DataShelf) -> JSON {
     let start = Progress.now()
+    let memory = PeakMemory()
     func reply(_ status: String, _ more: [(String, JSON)]) -> JSON {
-      .object([("status", .string(status))] + more + [("seconds", .number(Progress.now() - start))])
+      .object(
+        [("status", .string(status))] + more
+          + [("seconds", .number(Progress.now() - start)), ("memory", memory.bytes.map { .integer($0) } ?? nil)])
     }
     do {
       let task = try JSON.parse(line, dialect: .strict)
@@ -71,5 +78,32 @@ public enum SweepWorker {
       let sentences = found.errors.map { $0.hint.isEmpty ? $0.headline : "\($0.headline); \($0.hint)" }
       return reply("failed", [("message", .string(sentences.joined(separator: " · ")))])
     } catch { return reply("failed", [("message", .string("\(error)"))]) }
+  }
+}
+
+/// The most memory that was resident at a time since this was made.
+private struct PeakMemory {
+  /// Whether the system began to count anew; otherwise the peak may be that of a run before.
+  private let isOwn: Bool
+
+  init() {
+    // proc(5): 5 sets the peak back to what is resident now.
+    let file = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)
+    isOwn = file >= 0 && write(file, "5", 1) == 1
+    if file >= 0 { close(file) }
+  }
+
+  /// nil where it is not known.
+  var bytes: Int? {
+    guard isOwn, let file = fopen("/proc/self/status", "re") else { return nil }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 256)
+    while fgets(&line, Int32(line.count), file) != nil {
+      let words = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        .split { $0 == " " || $0 == "\t" || $0 == "\n" }
+      // VmHWM:     12345 kB
+      if words.first == "VmHWM:", words.count > 1, let kilobytes = Int(words[1]) { return kilobytes << 10 }
+    }
+    return nil
   }
 }
