@@ -66,10 +66,20 @@ struct SweepCommand: ParsableCommand {
   func validate() throws {
     if let seed, seed < 0 { throw ValidationError("--seed: \(seed) is negative, expected a whole number from 0") }
     if let threads, !(1...64).contains(threads) { throw ValidationError("--threads: \(threads) is not within 1 … 64") }
-    if let jobs, !(1...256).contains(jobs) { throw ValidationError("--jobs: \(jobs) is not within 1 … 256") }
+    if let jobs, !(1...SweepOptions.mostJobs).contains(jobs) {
+      throw ValidationError("--jobs: \(jobs) is not within 1 … \(SweepOptions.mostJobs)")
+    }
     if commands && !dryRun { throw ValidationError("--commands prints what --dry-run would run: give both") }
     if collect && (dryRun || resume || extend || shard != nil || !only.isEmpty) {
       throw ValidationError("--collect runs nothing, so it stands alone")
+    }
+    let running: [(name: String, isGiven: Bool)] = [
+      ("--jobs", jobs != nil), ("--threads", threads != nil), ("--isolated", isolated),
+      ("--time-limit", timeLimit != nil), ("--memory-limit", memoryLimit != nil), ("--fail-fast", failFast),
+      ("--keep", !keep.isEmpty),
+    ]
+    if collect, let stray = running.first(where: \.isGiven) {
+      throw ValidationError("--collect runs nothing, so \(stray.name) would do nothing: leave it out")
     }
     if cluster.slurm && (collect || shard != nil || commands) {
       throw ValidationError(

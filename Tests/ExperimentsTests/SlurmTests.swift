@@ -177,6 +177,7 @@ struct SlurmAnswersTests {
     } catch { #expect("\(error)".contains(part), "\(error)") }
     try options.add("account=physics")
     try options.add("exclusive")
+    #expect(throws: Refusal.self) { try options.add("account=biology") }
     #expect(options.more.map(\.key) == ["account", "exclusive"] && options.more[1].value == nil)
   }
 }
@@ -491,6 +492,8 @@ struct SlurmSweepTests {
     }
     #expect(try sentence(threads: 4) { $0.cpusPerTask = 2 }.contains("more than --cpus-per-task 2"))
     #expect(try sentence(jobs: 3) { $0.cpusPerTask = 2 }.contains("leave --jobs out"))
+    #expect(try sentence { $0.cpusPerTask = 300 }.contains("300 runs at a time in one task are more than 256"))
+    #expect(try sentence(threads: 2) { $0.cpusPerTask = 300 } == "150")
     #expect(try sentence { $0.time = "1h" }.contains("--time 1h: expected minutes"))
     #expect(try sentence(jobs: 3, threads: 2) { _ in } == "3")
     #expect(try sentence(threads: 2) { $0.cpusPerTask = 8 } == "4")

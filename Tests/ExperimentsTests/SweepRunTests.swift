@@ -349,6 +349,10 @@ struct SweepRunTests {
       (["--time-limit", "soon"], "--time-limit soon"), (["--memory-limit", "0"], "--memory-limit 0"),
       (["--extend"], "give --resume as well"),
       (["--collect"], "there is nothing to collect"), (["--commands"], "give both"),
+      (["--collect", "--jobs", "2"], "so --jobs would do nothing"),
+      (["--collect", "--keep", "models"], "so --keep would do nothing"),
+      (["--slurm", "--fail-fast"], "--fail-fast: a task knows nothing of the others"),
+      (["--slurm", "--sbatch-option", "mem=1G", "--sbatch-option", "mem=2G"], "mem: is given twice"),
     ] {
       let ended = try EngineProcess.run(
         ["sweep", laboratory.circuit, "--output", "\(laboratory.folder)/l"] + more, logs: "\(laboratory.folder)/log")
@@ -397,6 +401,10 @@ struct SweepRunTests {
     #expect(circuit.status == 0)
     let first = try #require(try laboratory.summary("o").column("run")?.first)
     #expect(exists("o/\(first)/currents.npy"))
+    // Of what has ended nothing can be kept any more; what was kept is.
+    #expect(try laboratory.sweep(laboratory.circuit, "o", ["--keep", "currents"]).status == 0)
+    let late = try laboratory.sweep(laboratory.circuit, "o", ["--keep", "currents,timings"])
+    #expect(late.status == 2 && late.errors.contains("every point is done, without timings"), "\(late.errors)")
   }
 
   @Test(

@@ -37,6 +37,15 @@ public enum KeptFiles: String, CaseIterable, Sendable {
   case currents
   /// timings.csv, which repeats result.json's timings.
   case timings
+
+  /// The file or folder, in the run's own.
+  var name: String {
+    switch self {
+    case .models, .figures: rawValue
+    case .currents: "currents.npy"
+    case .timings: "timings.csv"
+    }
+  }
 }
 
 /// How a run ended.

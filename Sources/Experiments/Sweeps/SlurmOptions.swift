@@ -32,6 +32,9 @@ public struct SlurmOptions: Sendable {
       throw Refusal("--sbatch-option \(key): has more than one line, which a script cannot hold")
     }
     if let own = Self.own[key] { throw Refusal("--sbatch-option \(key): \(own)") }
+    if more.contains(where: { $0.key == key }) {
+      throw Refusal("--sbatch-option \(key): is given twice, and sbatch would take the last alone; give it once")
+    }
     more.append((key, value))
   }
 

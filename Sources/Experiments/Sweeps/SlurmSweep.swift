@@ -47,6 +47,16 @@ public final class SlurmSweep {
         "--jobs \(wanted) × --threads \(threads) are not the --cpus-per-task \(cpusPerTask); leave --jobs out: a task "
           + "runs as many points at a time as fill its cores")
     }
+    guard jobs <= SweepOptions.mostJobs else {
+      throw Refusal(
+        "--cpus-per-task \(cpusPerTask): \(jobs) runs at a time in one task are more than \(SweepOptions.mostJobs); take fewer "
+          + "cores, or give each run more of them: --threads")
+    }
+    if runner.options.failsFast {
+      throw Refusal(
+        "--fail-fast: a task knows nothing of the others, which would go on; leave it out, and scancel the jobs instead"
+      )
+    }
     if let time = options.time, SlurmOptions.seconds(time) == nil,
       !["0", "infinite", "unlimited"].contains(time.lowercased())
     {
@@ -157,6 +167,7 @@ public final class SlurmSweep {
         "\(grouped(taken.count)) points are with tasks in the queue already (job "
           + "\(Self.jobs(of: submissions).joined(separator: " ")))")
     }
+    if runner.chosen.allSatisfy({ SweepRunner.hasEnded(states[$0]) }) { try runner.requireKept() }
     let waiting = runner.chosen.filter { !SweepRunner.hasEnded(states[$0]) && !taken.contains(plan.points[$0].id) }
     if !waiting.isEmpty {
       for warning in try plan.preflight(waiting).warnings { progress.say(warning.description) }

@@ -4,6 +4,9 @@ import NeuralNetworks
 
 /// What the command line says of how a sweep is run; none of it changes a result.
 public struct SweepOptions {
+  /// Most runs at a time.
+  public static let mostJobs = 256
+
   /// Runs at a time.
   public var jobs: Int?
   /// Threads of each run.
@@ -40,7 +43,7 @@ public struct SweepOptions {
     if let timeLimit { words += ["--time-limit", Int(exactly: timeLimit).map(String.init) ?? "\(timeLimit)"] }
     if let memoryLimit { words += ["--memory-limit", "\(memoryLimit)"] }
     for (flag, isGiven) in [
-      ("--oversubscribe", oversubscribes), ("--isolated", isIsolated), ("--fail-fast", failsFast),
+      ("--oversubscribe", oversubscribes), ("--isolated", isIsolated),
     ] where isGiven { words.append(flag) }
     return words
   }

@@ -73,6 +73,7 @@ public final class SweepRunner {
     try requireAllowed(earlier, states)
     var waiting = chosen.filter { !Self.hasEnded(states[$0]) }
     if waiting.isEmpty, case .same = earlier {
+      try requireKept()
       // Nothing to do; but a process may have been killed before it put the tables in order.
       return try options.shard == nil ? collected(states) : outcome(states, among: chosen)
     }
@@ -151,6 +152,19 @@ public final class SweepRunner {
     throw Refusal(
       "\(folder.path): this sweep was started before: \(grouped(chosen.count - left)) of \(grouped(chosen.count)) points "
         + "are done\(failed > 0 ? ", \(failed) failed" : ""); --resume runs the others, --output names another folder")
+  }
+
+  /// - Throws: `Refusal` when files are to be kept of runs that have ended without.
+  func requireKept() throws {
+    // A task on a cluster is told this of all its points, of which others may be left.
+    guard options.shard == nil else { return }
+    let lost = options.keeps.map(\.rawValue).sorted().filter { name in
+      !chosen.contains { access("\(folder.run($0))/\(KeptFiles(rawValue: name)?.name ?? name)", F_OK) == 0 }
+    }
+    if lost.isEmpty { return }
+    throw Refusal(
+      "\(folder.path): every point is done, without \(lost.joined(separator: " and ")), so --keep would do nothing; remove "
+        + "the folders of the runs that are to be made again")
   }
 
   /// Says which results are not usable.
