@@ -257,6 +257,15 @@ struct CompareSweepTests {
     #expect(csv[1][2] == "3", "three runs have one of the accuracies")
   }
 
+  @Test("folders too deep to be looked into are told")
+  func deep() throws {
+    let place = scratch.folder + "/a/b/c/d/e/f/g/h"
+    try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
+    let notes = try RunCollection([scratch.folder]).notes
+    #expect(
+      notes.contains { $0.contains("a folder more than 6 levels down: not looked into: \(scratch.folder)/a/") },
+      "\(notes)")
+    #expect(try RunCollection([folder]).notes.allSatisfy { !$0.contains("levels") })
   }
 
   @Test("a corrupt summary.csv, sweep.json or result.json is named, and what is left is compared")
@@ -376,7 +385,7 @@ struct CompareSweepTests {
   @Test("conditions take = != < <= > >=, and say what is wrong with them")
   func conditions() throws {
     func count(_ conditions: String...) throws -> Int { try json(comparison { $0.conditions = conditions }).count }
-    #expect(try count("adcBits=4") == 3 && count("adcBits!=4") == 6)
+    #expect(try count("adcBits=4") == 3 && count("adcBits!=4") == 6 && count("adcBits==4") == 3)
     #expect(try count("wireResistance<2.5") == 3 && count("wireResistance<=2.5") == 6)
     #expect(try count("adcBits>4", "wireResistance>=2.5") == 4)
     // A value that was not swept stands in the configurations.

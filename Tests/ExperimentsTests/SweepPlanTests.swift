@@ -252,6 +252,7 @@ struct SweepPlanTests {
     #expect(
       refusal(#"{ "hardware.circuit.wireResistance": [1] }"#, ["hardware.circuit.wireResistance=2"]).contains(
         "is swept, so --set would do nothing"))
+    #expect(refusal(#"{ "seed": [1, 2] }"#, ["seed=3"]).contains("is swept, so --set would do nothing"))
   }
 
   @Test("all errors are found at once, and each once however many points have it")
@@ -317,6 +318,16 @@ struct SweepPlanTests {
         _ = try count(wrong)
         Issue.record("was accepted: \(wrong)")
       } catch { #expect("\(error)".contains(part), "\(error)") }
+    }
+  }
+
+  @Test("--only finds a label that holds an equals sign")
+  func onlyWithEquals() throws {
+    let plan = try plan(
+      #"{ "points": [{ "label": "R=1" }, { "label": "R=2", "hardware.circuit.wireResistance": 2 }], "seed": [1, 2] }"#)
+    for (only, expected) in [("R=1", 2), ("R=*", 4), ("seed=1", 2)] {
+      let selection = try SweepSelection([only], plan: plan)
+      #expect(plan.points.count { selection.contains($0) } == expected, "\(only)")
     }
   }
 

@@ -120,6 +120,25 @@ struct SweepRunTests {
       let ended = try laboratory.sweep(laboratory.circuit, "c", ["--resume"] + more)
       #expect(ended.status == 2 && ended.errors.contains(part), "\(ended.errors)")
     }
+    for more in [
+      ["--set", "sweep.\"hardware.circuit.wireResistance\"=[5, 2.5, 1, 0]"],
+      [
+        "--set",
+        "sweep={ \"stages.circuit.conductance.random.seed\": [1, 2, 3, 4, 5, 6], \"hardware.circuit.wireResistance\": [0, 1, 2.5, 5] }",
+      ],
+    ] {
+      let ended = try laboratory.sweep(laboratory.circuit, "c", ["--resume"] + more)
+      #expect(
+        ended.status == 2 && ended.errors.contains("holds these points in another order (its ax"), "\(ended.errors)")
+    }
+    // What is reordered as well is not what is told.
+    let both = try laboratory.sweep(
+      laboratory.circuit, "c",
+      [
+        "--resume", "--set", "sweep.\"hardware.circuit.wireResistance\"=[5, 2.5, 1, 0]", "--set",
+        "sweep.\"stages.circuit.conductance.random.seed\"=[1, 2, 3, 4, 5, 7]",
+      ])
+    #expect(both.errors.contains("random.seed has the value 6, which this one lacks"), "\(both.errors)")
     let wider = ["--set", "sweep.\"hardware.circuit.wireResistance\"=[0, 0.5, 1, 2.5, 5]"]
     let refused = try laboratory.sweep(laboratory.circuit, "c", ["--resume"] + wider)
     #expect(refused.status == 2 && refused.errors.contains("--resume --extend adds the others"), "\(refused.errors)")

@@ -25,7 +25,9 @@ struct Condition {
     else { throw RunError("\(option) \(text): expected path=value, such as seed=1") }
     path = String(text[..<at])
     self.relation = relation
-    let value = String(text[at...].dropFirst(relation.rawValue.count))
+    var value = String(text[at...].dropFirst(relation.rawValue.count))
+    // As a sweep's own conditions have it: a==1.
+    if relation == .equal, value.hasPrefix("=") { value.removeFirst() }
     self.value = (try? JSON.parse(value)) ?? .string(value)
     if self.value.double == nil, relation != .equal, relation != .notEqual {
       throw RunError("\(option) \(text): \(relation.rawValue) compares numbers, \"\(value)\" is none")

@@ -122,7 +122,8 @@ struct Pivot {
       ["metric", "experiment"] + comparison.selectors.map(\.title)
       + columns.flatMap { c in
         let head = zip(comparison.columns, c.values).map { "\($0.title)=\($1?.plain ?? "")" }.joined(separator: ",")
-        return [head, "\(head) \(comparison.uncertainty.column)", "\(head) n", "\(head) diverged", "\(head) failed"] + tested.map { "\(head) \($0)" }
+        return [head, "\(head) \(comparison.uncertainty.column)", "\(head) n", "\(head) diverged", "\(head) failed"]
+          + tested.map { "\(head) \($0)" }
       }
     var rows: [[String]] = []
     for metric in comparison.metrics {

@@ -36,8 +36,24 @@ final class SweepFolder {
     let own = plan.points.map(\.id)
     if ids == own { return .same }
     let known = Set(own)
+    if ids.count == own.count && Set(ids) == known {
+      throw Refusal(
+        "\(path): holds these points in another order\(reordering(from: json)); write them in that one, or go on with the "
+          + "folder as it is: simengine sweep \(shellQuoted(path)) --resume")
+    }
     if !ids.isEmpty && ids.allSatisfy(known.contains) { return .smaller }
     throw Refusal("\(path): holds another sweep: \(difference(from: json)); give --output another folder")
+  }
+
+  /// Which axis stands in another order, as far as a sentence holds it.
+  private func reordering(from json: JSON) -> String {
+    let before = json["sweep"] ?? .object([])
+    for member in before.members ?? [] {
+      guard let now = plan.sweep[member.key], now != member.value else { continue }
+      return " (its axis \(member.key) is \(Self.brief(member.value)), here it is \(Self.brief(now)))"
+    }
+    let keys = (before.members ?? []).map(\.key)
+    return keys.count > 1 ? " (its axes are \(keys.joined(separator: ", ")))" : ""
   }
 
   /// Says what makes an earlier sweep another one.
@@ -54,7 +70,7 @@ final class SweepFolder {
     let (before, after) = (json["sweep"] ?? .object([]), plan.sweep)
     for member in before.members ?? [] {
       guard let now = after[member.key] else { return "it has an axis \(member.key), which this one lacks" }
-      guard now != member.value else { continue }
+      guard now != member.value, !Self.isReordered(member.value, now) else { continue }
       let lost = (member.value.array ?? []).filter { now.array?.contains($0) == false }
       if let value = lost.first {
         return "its axis \(member.key) has the value \(value.written()), which this one lacks"
@@ -65,6 +81,12 @@ final class SweepFolder {
       return "it lacks the axis \(added.key)"
     }
     return "its points are others (made by version \(json["version"]?.string ?? "?"), this is \(engineVersion))"
+  }
+
+  /// Whether two lists hold the same values in another order.
+  private static func isReordered(_ a: JSON, _ b: JSON) -> Bool {
+    guard let a = a.array, let b = b.array else { return false }
+    return a.map(\.canonical).sorted() == b.map(\.canonical).sorted()
   }
 
   private static func brief(_ json: JSON) -> String {

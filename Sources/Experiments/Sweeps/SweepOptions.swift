@@ -109,7 +109,10 @@ struct SweepSelection {
         listed.formUnion(try SweepList.read(String(text.dropFirst()), plan: plan))
         continue
       }
-      guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+      // A label may hold an equals sign itself.
+      guard let equals = text.firstIndex(of: "="), equals != text.startIndex,
+        !plan.points.contains(where: { Self.fits($0, text) })
+      else {
         names.append(text)
         guard plan.points.contains(where: { Self.fits($0, text) }) else {
           let labels = plan.points.compactMap(\.label)
@@ -119,7 +122,9 @@ struct SweepSelection {
         }
         continue
       }
-      let (path, word) = (String(text[..<equals]), String(text[text.index(after: equals)...]))
+      let path = String(text[..<equals])
+      var word = String(text[text.index(after: equals)...])
+      if word.hasPrefix("=") { word.removeFirst() }
       let value = (try? JSON.parse(word)) ?? .string(word)
       let paths = plan.axes.flatMap(\.paths)
       let fits = paths.contains(path) ? [path] : Array(Set(paths.filter { $0.hasSuffix("." + path) }))

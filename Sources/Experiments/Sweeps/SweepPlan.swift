@@ -74,7 +74,7 @@ public struct SweepPlan {
     self.sweep = sweep
     self.folder = folder
     name = base["name"]?.string ?? "sweep"
-    let given = options.map { String($0.prefix { $0 != "=" }) } + (seed == nil ? [] : ["seed"])
+    let given = options.map { (String($0.prefix { $0 != "=" }), "--set") } + (seed == nil ? [] : [("seed", "--seed")])
     var errors = configuration.errors + Self.checkPaths(&configuration, base, given: given)
     axes = configuration.axes.map { Axis(paths: $0.paths.map(\.path), label: $0.hasLabels ? "point" : nil) }
     let grid = SweepGrid(configuration.axes)
@@ -131,12 +131,12 @@ public struct SweepPlan {
 
   /// Refuses paths that lead nowhere, that are swept twice, or that the command line sets as well; drops their axes.
   private static func checkPaths(
-    _ configuration: inout SweepConfiguration, _ base: JSON, given: [String]
+    _ configuration: inout SweepConfiguration, _ base: JSON, given: [(path: String, option: String)]
   ) -> [Diagnostic] {
     var errors: [Diagnostic] = []
     var unusable: Set<Int> = []
     var seen: [(canonical: String, path: String)] = []
-    let settled = given.compactMap { try? base.canonicalPath($0) }
+    let settled = given.compactMap { given in (try? base.canonicalPath(given.path)).map { ($0, given.option) } }
     for (number, axis) in configuration.axes.enumerated() {
       for (path, position) in axis.paths {
         func refuse(_ message: String, hint: String = "") {
@@ -159,9 +159,9 @@ public struct SweepPlan {
         } else if let inner = seen.first(where: { $0.canonical.hasPrefix(canonical + ".") }) {
           refuse(
             "replaces \"\(inner.path)\", which an axis before it sets", hint: "write the axis of the whole before it")
-        } else if settled.contains(canonical) {
+        } else if let (_, option) = settled.first(where: { $0.0 == canonical }) {
           refuse(
-            "is swept, so \(canonical == "seed" && given.last == "seed" ? "--seed" : "--set") would do nothing",
+            "is swept, so \(option) would do nothing",
             hint:
               "--only '\(path)=…' runs those points alone; --set 'sweep.\"\(path)\"=[…]' gives the axis other values")
         }
