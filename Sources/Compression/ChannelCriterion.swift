@@ -81,19 +81,22 @@ public struct ScoringContext {
   /// The loss that training lowers.
   public let task: any ModelTask
   public let pool: ThreadPool
-  /// Of the run, and number of the pruning event, counted from 0: together they key a criterion's random numbers.
+  /// By layer and channel: false for what is held at zero, the score of which is not looked at.
+  public let isAlive: [[Bool]]
+  /// Of the run, and a number that no other pruning event of it has: together they key a criterion's random numbers.
   public let seed: UInt64
   public let event: Int
   /// Called between batches; throws when the user wants to stop.
   public let proceed: () throws -> Void
 
   public init(
-    model: Model, layers: [PrunableLayer], samples: (any SampleSource)? = nil, batch: Int = 64,
-    task: any ModelTask = ClassificationTask(), pool: ThreadPool, seed: UInt64 = 1, event: Int = 0,
+    model: Model, layers: [PrunableLayer], isAlive: [[Bool]]? = nil, samples: (any SampleSource)? = nil,
+    batch: Int = 64, task: any ModelTask = ClassificationTask(), pool: ThreadPool, seed: UInt64 = 1, event: Int = 0,
     proceed: @escaping () throws -> Void = {}
   ) {
     self.model = model
     self.layers = layers
+    self.isAlive = isAlive ?? layers.map { [Bool](repeating: true, count: $0.channels) }
     self.samples = samples
     self.batch = batch
     self.task = task

@@ -64,16 +64,14 @@ public struct ChannelGroups {
         throw ModelError("\"\(glob)\" asks to prune layer \(names[s]), which is protected: \(why)")
       }
     }
+    // What is coupled with the outputs stays with them, and by default with the first layer.
+    for group in graph.layerGroups
+    where group.contains(where: { graph.isOutput[$0] || (wanted == nil && !isChosen[$0]) }) {
+      for s in group { isChosen[s] = false }
+    }
     for s in isChosen.indices where reason(s) != nil { isChosen[s] = false }
     for group in graph.layerGroups where group.count > 1 {
-      guard let inside = group.first(where: { isChosen[$0] }), let outside = group.first(where: { !isChosen[$0] })
-      else {
-        continue
-      }
-      if wanted == nil && protected.isEmpty || graph.isOutput[outside] {
-        // By default what is coupled with the first layer stays with it.
-        for s in group { isChosen[s] = false }
-      } else {
+      if let inside = group.first(where: { isChosen[$0] }), let outside = group.first(where: { !isChosen[$0] }) {
         throw ModelError(
           "layer \(names[inside]) is to be pruned and layer \(names[outside]) is not, but their channels go together: "
             + "name all of \(group.map { names[$0] }.joined(separator: ", ")), or none")

@@ -5,7 +5,7 @@ import NeuralNetworks
 public enum PruningForm: String, CaseIterable, Sendable {
   /// It is removed, and everything gets smaller.
   case removed
-  /// Its filter, bias and batch-norm entries are held at zero; shapes and cost stay.
+  /// Its filter, bias, batch-norm entries and the slices that read it are held at zero; shapes and cost stay.
   case masked
   /// Its filter and the slices that read it are held at zero; batch-norm's shift lives on, as in the original program of
   /// arXiv 2002.09958.
@@ -31,16 +31,20 @@ public final class Pruner {
   /// In a masked form the channels that are alive, by layer; numbers of the whole network.
   private var alive: [String: [Int]] = [:]
 
-  /// - Throws: as `ChannelGroups`; `ModelError` for a masked form of a model whose arrays hold no exact zeros.
+  /// - Parameter mask: what is held at zero already, and goes on being.
+  /// - Throws: as `ChannelGroups`; `ModelError` for a masked form of a model whose arrays hold no exact zeros, and when
+  ///   something is held in another form.
   public init(
     _ model: Model, form: PruningForm = .removed, residual: ResidualPolicy = .scatter, layers: [String]? = nil,
-    protected: [String] = []
+    protected: [String] = [], mask: ChannelMask? = nil
   ) throws {
+    if let mask, mask.form != form { throw ModelError(Self.whyFormsDiffer(mask.form, form)) }
     self.model = model
     self.form = form
     self.residual = residual
     wanted = layers
     self.protected = protected
+    alive = mask?.structure.kept ?? [:]
     groups = try ChannelGroups(model, residual: residual, layers: layers, protected: protected)
     if form != .removed,
       let node = model.weights.first(where: { $0.weights.arrays.contains { $0.plainWeights == nil } })
@@ -108,15 +112,18 @@ public final class Pruner {
       }
     case .share(let share, .global):
       let wanted = Pruner.left(of: channels.built, share: share)
-      ranking.remove(from: nil) { $0.reduce(0, +) > wanted }
+      ranking.remove(from: Array(groups.layers.indices), toTotal: wanted)
     case .count(let count):
-      let alone = groups.layers.indices.filter { separately[groups.layers[$0].name] != nil }
-      let together = groups.layers.indices.filter { !alone.contains($0) }
+      // What is coupled with a layer that is ranked by itself goes with it.
+      let alone = groups.coupled.filter { $0.contains { separately[groups.layers[$0].name] != nil } }
+      let together = groups.layers.indices.filter { l in !alone.contains { $0.contains(l) } }
       let wanted = together.reduce(-count) { $0 + channels($1).left }
-      ranking.remove(from: together) { left in together.reduce(0) { $0 + left[$1] } > wanted }
-      for l in alone {
-        let wanted = channels(l).left - (separately[groups.layers[l].name] ?? 0)
-        ranking.remove(from: [l]) { $0[l] > wanted }
+      ranking.remove(from: together, toTotal: wanted)
+      for layers in alone {
+        let targets = layers.compactMap { l in
+          separately[groups.layers[l].name].map { (layer: l, left: channels(l).left - $0) }
+        }
+        ranking.remove(from: layers) { left in targets.contains { left[$0.layer] > $0.left } }
       }
     }
     var kept: [String: [Int]] = [:]
@@ -175,9 +182,7 @@ public final class Pruner {
   }
 
   /// Silences again what is masked; to be called after every update, or it would grow back.
-  public func hold() throws {
-    if let mask = form.mask, !alive.isEmpty { try model.silence(allBut: alive, mask) }
-  }
+  public func hold() throws { try mask?.hold(model) }
 
   /// Removes what was silenced: the network stays the same function.
   /// - Throws: `ModelError` for the form that leaves batch-norm's shifts alive; what removing throws.
@@ -187,6 +192,11 @@ public final class Pruner {
     try model.select(alive)
     alive = [:]
     groups = try ChannelGroups(model, residual: residual, layers: wanted, protected: protected)
+  }
+
+  /// Why a model with masked channels cannot be pruned in another form.
+  public static func whyFormsDiffer(_ held: PruningForm, _ form: PruningForm) -> String {
+    "form \"\(form.rawValue)\" is asked for where channels of form \"\(held.rawValue)\" are held at zero already"
   }
 
   /// Why channels whose batch-norm still shifts them cannot be taken out.
@@ -200,17 +210,18 @@ public final class Pruner {
   public var structure: ModelStructure {
     guard form != .removed else { return model.structure }
     return ModelStructure(
-      groups.layers.compactMap { layer in
-        alive[layer.name].map { .init(name: layer.name, channels: layer.channels, kept: $0) }
+      model.nodes.compactMap { node in
+        alive[node.name].map { .init(name: node.name, channels: node.shape.channels, kept: $0) }
       })
   }
 
-  /// Goes on with masks of a checkpoint; removed channels are the model's own structure.
-  public func restore(masks: ModelStructure) {
-    alive = Dictionary(masks.layers.map { ($0.name, $0.kept) }, uniquingKeysWith: { a, _ in a })
+  /// What is held at zero; nil when nothing is.
+  public var mask: ChannelMask? {
+    form == .removed || alive.isEmpty ? nil : ChannelMask(form: form, structure: structure)
   }
 
-  fileprivate func isAlive(_ layer: Int) -> [Bool] {
+  /// Which channels of a layer are not held at zero, by the layer's place in `groups`.
+  public func isAlive(_ layer: Int) -> [Bool] {
     let l = groups.layers[layer]
     guard let list = alive[l.name] else { return [Bool](repeating: true, count: l.channels) }
     var flags = [Bool](repeating: false, count: l.channels)
@@ -252,16 +263,30 @@ private struct Ranking {
   /// - Parameters:
   ///   - layers: those whose units go; nil for all.
   ///   - goesOn: gets the channels that are left in each layer.
-  mutating func remove(from layers: [Int]?, while goesOn: ([Int]) -> Bool) {
+  mutating func remove(from layers: [Int], while goesOn: ([Int]) -> Bool) {
     for u in order {
       guard goesOn(left) else { return }
-      let unit = groups.units[u]
-      if let layers, !layers.contains(unit[0].layer) { continue }
-      var after = left
-      for m in unit { after[m.layer] -= 1 }
-      guard unit.allSatisfy({ after[$0.layer] >= 1 }) else { continue }
-      left = after
-      for m in unit { isLeft[m.layer][m.channel] = false }
+      if layers.contains(groups.units[u][0].layer) { remove(u) }
     }
+  }
+
+  /// Takes the lowest units down to so many channels of some layers together. What would take too much, since it is
+  /// coupled, is passed over: never more than was asked for goes.
+  mutating func remove(from layers: [Int], toTotal wanted: Int) {
+    var total = layers.reduce(0) { $0 + left[$1] }
+    for u in order where layers.contains(groups.units[u][0].layer) && total - groups.units[u].count >= wanted {
+      if remove(u) { total -= groups.units[u].count }
+    }
+  }
+
+  @discardableResult
+  private mutating func remove(_ u: Int) -> Bool {
+    let unit = groups.units[u]
+    var after = left
+    for m in unit { after[m.layer] -= 1 }
+    guard unit.allSatisfy({ after[$0.layer] >= 1 }) else { return false }
+    left = after
+    for m in unit { isLeft[m.layer][m.channel] = false }
+    return true
   }
 }

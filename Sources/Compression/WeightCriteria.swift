@@ -34,8 +34,11 @@ public struct RandomChoice: ChannelCriterion, OptionlessCriterion {
 
   public func scores(_ context: ScoringContext) -> [[Double]] {
     context.layers.enumerated().map { i, layer in
-      RandomPurpose.pruning.stream(seed: context.seed, owner: i, index: UInt64(context.event))
-        .uniforms(layer.channels).map { Double($0) }
+      // One for each channel that was built: what is left is scored alike whether the others were removed or silenced.
+      let structure = context.model.structure[layer.name]
+      let drawn = RandomPurpose.pruning.stream(seed: context.seed, owner: i, index: UInt64(context.event))
+        .uniforms(structure?.channels ?? layer.channels)
+      return (structure?.kept ?? Array(0..<layer.channels)).map { Double(drawn[$0]) }
     }
   }
 }
@@ -66,7 +69,7 @@ public struct GeometricMedian: ChannelCriterion, OptionlessCriterion {
   public init() {}
 
   public func scores(_ context: ScoringContext) -> [[Double]] {
-    context.layers.map { layer in
+    zip(context.layers, context.isAlive).map { layer, isAlive in
       let weights = layer.node.layer.weights[0]
       let (m, n) = (weights.outputs, weights.inputs)
       // ‖a − b‖² = a·a + b·b − 2·a·b, all products at once.
@@ -79,7 +82,7 @@ public struct GeometricMedian: ChannelCriterion, OptionlessCriterion {
       return products.withUnsafeBufferPointer { p in
         (0..<m).map { c in
           var sum = 0.0
-          for j in 0..<m where j != c {
+          for j in 0..<m where j != c && isAlive[j] {
             sum += max(0, Double(p[c * m + c]) + Double(p[j * m + j]) - 2 * Double(p[c * m + j])).squareRoot()
           }
           return sum

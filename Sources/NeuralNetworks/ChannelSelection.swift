@@ -215,7 +215,8 @@ extension Model {
 
   /// What silencing a channel sets to zero.
   public enum Mask: String, CaseIterable, Sendable {
-    /// Filter, bias and its batch-norm entries: the channel is exactly zero, as if it were removed.
+    /// Filter, bias, its batch-norm entries and the slices that read it: the channel is exactly zero, and what looks at
+    /// weights finds what it would were the channel removed.
     case complete
     /// Filters and the slices that read them alone, as in the original program of arXiv 2002.09958: batch-norm's shift
     /// lives on, and a sum still gets it.
@@ -236,8 +237,8 @@ extension Model {
       for w in node.layer.weights {
         let source = node.inputs[0]
         let inputs = flags(left[source < 0 ? nodes.count : source], node.inputShapes[0].channels)
-        guard isLeft.contains(false) || (mask == .weightsOnly && inputs.contains(false)) else { continue }
-        try w.silence(outputs: isLeft, inputs: mask == .weightsOnly ? inputs : nil, layer: node.name)
+        guard isLeft.contains(false) || inputs.contains(false) else { continue }
+        try w.silence(outputs: isLeft, inputs: inputs, layer: node.name)
       }
     }
   }
@@ -250,8 +251,8 @@ extension Model {
 }
 
 extension Weights {
-  /// - Parameter inputs: channels (of a linear layer: inputs) whose slices stay; nil for all.
-  fileprivate func silence(outputs kept: [Bool], inputs: [Bool]?, layer: String) throws {
+  /// - Parameter inputs: channels (of a linear layer: inputs) whose slices stay.
+  fileprivate func silence(outputs kept: [Bool], inputs: [Bool], layer: String) throws {
     let rows = outputs / arrays.count
     let n = self.inputs
     for (g, array) in arrays.enumerated() {
@@ -260,7 +261,6 @@ extension Weights {
           "channels of layer \(layer) cannot be silenced: its array is no digital memory, and holds no exact zeros")
       }
       for r in 0..<rows where !kept[g * rows + r] { (w + r * n).update(repeating: 0, count: n) }
-      guard let inputs else { continue }
       let size = inputs.count / arrays.count
       let gone = columns(ofChannels: (0..<size).filter { !inputs[g * size + $0] })
       for r in 0..<rows { for c in gone { w[r * n + c] = 0 } }

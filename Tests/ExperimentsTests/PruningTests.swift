@@ -155,6 +155,79 @@ struct PruningRunTests {
       try Safetensors.read("\(removed.folder)/models/main.safetensors")["conv5.weight"]?.shape == [8, 4, 3, 3])
   }
 
+  @Test("what is masked stays zero through later stages, and a resumed run knows of it")
+  func masksLast() throws {
+    let text = bench.text(
+      "\"models\": { \"net\": \(network) }",
+      """
+      { "prune": { "share": 0.5, "form": "masked", "layers": ["conv1"] }, "as": "small" },
+      { "train": { "epochs": 3, "batchSize": 16, "optimizer": { "momentum": 0.9, "weightDecay": 1e-3 } }, "models": ["small"] },
+      { "train": { "epochs": 3, "batchSize": 16, "optimizer": { "momentum": 0.9 },
+          "prune": { "share": 0.5, "form": "masked", "end": 2, "layers": ["conv5"] } }, "models": ["small"], "label": "more" },
+      { "evaluate": {} }
+      """)
+    let (json, folder) = try bench.run(text)
+    let file = try Safetensors.read("\(folder)/models/small.safetensors")
+    for (name, count) in [("conv1", 8), ("conv5", 16)] {
+      let tensor = try #require(file["\(name).weight"]?.tensor)
+      let n = tensor.count / count
+      #expect((0..<count).count { c in tensor.values[c * n..<(c + 1) * n].allSatisfy { $0 == 0 } } == count / 2)
+    }
+    #expect(try json.metric("small.more.channels") == 8)
+    #expect(try json.metric("small.train.trainingMultiplyAccumulates") > 0)
+    let first = try json.metric("small.train.trainingMultiplyAccumulates")
+    #expect(try json.metric("small.more.totalTrainingMultiplyAccumulates") == 2 * first)
+  }
+
+  @Test("every arm says what it cost, from its first epoch on")
+  func costs() throws {
+    let (json, _) = try bench.run(
+      bench.text(
+        "\"models\": { \"net\": \(network) }",
+        """
+        { "train": { "epochs": 4, "batchSize": 16 } },
+        { "prune": { "share": 0.5, "layers": ["conv*"] }, "as": "small" },
+        { "train": { "epochs": 2, "batchSize": 16 }, "models": ["small"], "label": "retrain" },
+        { "reinitialize": {}, "models": ["small"], "as": "scratch" },
+        { "train": { "epochs": 4, "batchSize": 16 }, "models": ["scratch"], "label": "train-scratch" }
+        """))
+    let shape = { (a: Int, b: Int) in Double(64 * 9 * a + 16 * 9 * a * b + 4 * 4 * b) }
+    let (whole, half) = (3 * 48 * shape(8, 16), 3 * 48 * shape(4, 8))
+    #expect(try json.metric("net.train.trainingMultiplyAccumulates") == 4 * whole)
+    #expect(try json.metric("small.retrain.trainingMultiplyAccumulates") == 2 * half)
+    #expect(try json.metric("small.retrain.totalTrainingMultiplyAccumulates") == 4 * whole + 2 * half)
+    #expect(try json.metric("scratch.train-scratch.trainingMultiplyAccumulates") == 4 * half)
+    #expect(abs(try json.metric("scratch.train-scratch.trainingCost") - half / whole) < 1e-12)
+    #expect(json["metrics"]?["scratch.train-scratch.totalTrainingMultiplyAccumulates"] == nil)
+  }
+
+  @Test("masks that cannot be held, and controls that would lose them, are refused before anything runs")
+  func maskRefusals() {
+    let prune = "{ \"prune\": { \"share\": 0.5, \"form\": \"masked\", \"layers\": [\"conv*\"] } }"
+    func refusal(_ stages: String) -> String {
+      bench.refusal(bench.text("\"model\": \(network)", "\(prune), \(stages)"))
+    }
+    #expect(refusal("{ \"reinitialize\": {} }").contains("drawing all weights anew would bring them back"))
+    #expect(
+      refusal("{ \"prune\": { \"share\": 0.7, \"layers\": [\"conv*\"] } }").contains(
+        "form \"removed\" is asked for where channels of form \"masked\" are held at zero already in model main"))
+    #expect(
+      refusal(
+        "{ \"map\": { \"hardware\": { \"kind\": \"crossbar\", \"device\": { \"onResistance\": 1e5, \"offResistance\": 1e6 } } } }, "
+          + "{ \"train\": { \"epochs\": 1 } }"
+      ).contains("are held at zero (form \"masked\"), but its layer conv1 is on an array that is no digital memory"))
+    let count = "{ \"prune\": { \"count\": 10, \"layers\": [\"conv*\"] } }"
+    #expect(
+      bench.refusal(bench.text("\"model\": \(network)", "\(count), \(count), \(count)")).contains(
+        "1 event of 10 channels would leave layers empty: 2 of the 4 can go"))
+    #expect(
+      bench.refusal(
+        bench.text(
+          "\"model\": \(network)",
+          train("\"count\": 1, \"criterion\": \"relevance\", \"samples\": 3, \"layers\": [\"conv*\"]"))
+      ).contains("among the 3 drawn of the train part, and relevance is a mean over classes"))
+  }
+
   @Test("what a form leaves alive is reported")
   func shifts() throws {
     let (json, _) = try bench.run(

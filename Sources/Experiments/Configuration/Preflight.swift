@@ -1,3 +1,4 @@
+import Compression
 import Configuration
 import Datasets
 import Glibc
@@ -98,6 +99,10 @@ private struct Preflight {
   /// Networks with their weights still zero, by the model's name.
   var networks: [String: Model] = [:]
   var hardware: [String: (configuration: any HardwareConfiguration, place: String)] = [:]
+  /// The form in which earlier stages hold channels of a model at zero.
+  var masks: [String: PruningForm] = [:]
+  /// Channels that earlier stages took by counts.
+  var counted: [String: Int] = [:]
 
   init(_ loaded: LoadedExperiment, forRun: Bool) {
     self.loaded = loaded
@@ -311,6 +316,8 @@ private struct Preflight {
         let name = stage.result ?? target
         networks[name] = networks[target]
         hardware[name] = (map.hardware, "\(path).hardware")
+        masks[name] = masks[target]
+        counted[name] = counted[target]
         checkLayers(of: name)
       }
     }
@@ -319,19 +326,15 @@ private struct Preflight {
       checkLearning(targets, at: path)
       if let prune = train.prune {
         let schedule = prune.schedule(epochs: train.epochs)
-        checkPruning(prune.choice, events: schedule.events, targets, facts(of: stage), at: "\(path).prune")
-        checkClasses(of: prune.choice, stage, at: "\(path).prune")
+        checkPruning(prune.choice, events: schedule.events, targets, stage, at: "\(path).prune")
+        if prune.removeAtEnd { for target in targets { masks[target] = nil } }
+      } else {
+        checkMasks(targets, at: path)
       }
     }
-    if let prune = body as? PruneStage {
-      checkPruning(prune.choice, events: 1, targets, facts(of: stage), at: path)
-      checkClasses(of: prune.choice, stage, at: path)
-    }
+    if let prune = body as? PruneStage { checkPruning(prune.choice, events: 1, targets, stage, at: path) }
     if let relevance = body as? RelevanceStage { checkRelevance(relevance, targets, stage, at: path) }
-    if body is PruneStage || body is ReinitializeStage, let made = stage.result, let target = targets.first {
-      networks[made] = networks[target]
-      hardware[made] = hardware[target]
-    }
+    if body is ReinitializeStage { checkReinitialized(targets, stage, at: path) }
     if let evaluate = body as? EvaluateStage { checkDevices(evaluate, targets, at: path) }
     guard body.needsData, let data = facts(of: stage) else { return }
     for target in targets {
@@ -377,23 +380,36 @@ private struct Preflight {
       guard let network = networks[target] else { continue }
       do { try relevance.check(network, name: target) } catch { refuse("\(error)", at: path) }
     }
-    checkClasses(split: relevance.split.split, first: relevance.samples, stage, at: path)
+    let first = relevance.samples.map { wanted in { (count: Int) in Array(0..<min(wanted, count)) } }
+    checkClasses(split: relevance.split.split, { "first \($0)" }, first, stage, at: path)
   }
 
   private mutating func checkClasses(of keys: PruningChoice, _ stage: StageConfiguration, at path: String) {
     guard keys.criterion is RelevanceConfiguration else { return }
-    checkClasses(split: keys.split == .train ? .train : .validation, first: nil, stage, at: path)
+    let seed = experiment.seed
+    let drawn = keys.samples.map { wanted in
+      { (count: Int) in ScoredSamples.chosen(wanted, of: count, seed: seed) }
+    }
+    checkClasses(split: keys.split == .train ? .train : .validation, { "\($0) drawn" }, drawn, stage, at: path)
   }
 
   /// Means over classes want samples of each.
-  private mutating func checkClasses(split: Split, first: Int?, _ stage: StageConfiguration, at path: String) {
+  ///
+  /// - Parameters:
+  ///   - naming: what so many samples are called where they are a part only.
+  ///   - chosen: of so many samples, those that are looked at; nil for all.
+  private mutating func checkClasses(
+    split: Split, _ naming: (Int) -> String, _ chosen: ((Int) -> [Int])?, _ stage: StageConfiguration, at path: String
+  ) {
     guard let set = loaded.cache.sets[stage.dataset ?? ""], let part = try? set.part(split) else { return }
-    let present = Set(part.labels.prefix(first ?? part.count))
-    guard let missing = (0..<set.classes).first(where: { !present.contains($0) }) else { return }
+    let looked = chosen?(part.count) ?? Array(0..<part.count)
+    let present = Set(looked.map { part.labels[$0] })
+    guard let missing = (0..<set.classes).first(where: { !present.contains(numericCast($0)) }) else { return }
+    let isPart = looked.count < part.count
     refuse(
       "there are no samples of class \(missing) (\(set.classNames[missing])) among the "
-        + "\(first.map { "first \(min($0, part.count))" } ?? "\(part.count)") of the \(split.rawValue) part, and relevance "
-        + "is a mean over classes", at: first == nil ? "\(path).split" : "\(path).samples")
+        + "\(isPart ? naming(looked.count) : "\(part.count)") of the \(split.rawValue) part, and relevance is a mean "
+        + "over classes", at: isPart ? "\(path).samples" : "\(path).split", hint: isPart ? "take more" : "")
   }
 
   /// Some arrays can be read only.
@@ -414,18 +430,30 @@ private struct Preflight {
   }
 
   private mutating func checkPruning(
-    _ keys: PruningChoice, events: Int, _ targets: [String], _ data: DataFacts?, at path: String
+    _ keys: PruningChoice, events: Int, _ targets: [String], _ stage: StageConfiguration, at path: String
   ) {
     var found: [(key: String, sentence: String, hint: String)] = []
     for target in targets {
-      guard let network = networks[target] else { continue }
-      keys.check(network, events: events) { found.append(($0, $1, $2)) }
-      guard keys.form != .removed, let (configuration, _) = hardware[target] else { continue }
-      let layer = network.weights.map(\.node.name).first {
-        guard let own = try? configuration.configuration(forLayer: $0) else { return false }
-        return (own as? DigitalConfiguration)?.hasPlainWeights != true
+      let made = stage.result ?? target
+      if made != target {
+        networks[made] = networks[target]
+        hardware[made] = hardware[target]
+        masks[made] = masks[target]
+        counted[made] = counted[target]
       }
-      if let layer {
+      if let held = masks[target], held != keys.form {
+        found.append(
+          (
+            "form", Pruner.whyFormsDiffer(held, keys.form) + " in model \(target)",
+            "use one form in all stages, or \"removeAtEnd\": true in the first"
+          ))
+      }
+      guard let network = networks[target] else { continue }
+      keys.check(network, events: events, gone: counted[target] ?? 0) { found.append(($0, $1, $2)) }
+      if let count = keys.count { counted[made, default: 0] += count * events }
+      if keys.form != .removed { masks[made] = keys.form }
+      guard keys.form != .removed, let (configuration, _) = hardware[target] else { continue }
+      if let layer = layerWithoutZeros(network, configuration) {
         found.append(
           (
             "form",
@@ -434,7 +462,7 @@ private struct Preflight {
           ))
       }
     }
-    if keys.split == .validation, keys.needsSamples, let data, !data.hasValidation {
+    if keys.split == .validation, keys.needsSamples, let data = facts(of: stage), !data.hasValidation {
       found.append(
         (
           "split", "the data have no validation part",
@@ -444,6 +472,42 @@ private struct Preflight {
     var said: Set<String> = []
     for (key, sentence, hint) in found where said.insert(sentence).inserted {
       refuse(sentence, at: "\(path).\(key)", hint: hint)
+    }
+    checkClasses(of: keys, stage, at: path)
+  }
+
+  /// What earlier stages hold at zero must be held while the model learns on.
+  private mutating func checkMasks(_ targets: [String], at path: String) {
+    for target in targets {
+      guard let form = masks[target], let network = networks[target], let (configuration, _) = hardware[target] else {
+        continue
+      }
+      guard let layer = layerWithoutZeros(network, configuration) else { continue }
+      refuse(
+        "channels of model \(target) are held at zero (form \"\(form.rawValue)\"), but its layer \(layer) is on an array "
+          + "that is no digital memory", at: path, hint: "prune in form \"removed\", which works on every array")
+    }
+  }
+
+  /// A layer whose array holds no exact zeros.
+  private func layerWithoutZeros(_ network: Model, _ configuration: any HardwareConfiguration) -> String? {
+    network.weights.map(\.node.name).first {
+      guard let own = try? configuration.configuration(forLayer: $0) else { return false }
+      return (own as? DigitalConfiguration)?.hasPlainWeights != true
+    }
+  }
+
+  private mutating func checkReinitialized(_ targets: [String], _ stage: StageConfiguration, at path: String) {
+    for target in targets {
+      if let form = masks[target] {
+        refuse(
+          "channels of model \(target) are held at zero (form \"\(form.rawValue)\"), and drawing all weights anew would "
+            + "bring them back", at: path, hint: "prune in form \"removed\" for a control of the same shape")
+      }
+      let made = stage.result ?? target
+      networks[made] = networks[target]
+      hardware[made] = hardware[target]
+      counted[made] = counted[target]
     }
   }
 

@@ -104,16 +104,20 @@ public struct PruningChoice: Configurable {
   /// Whether anything is done with samples.
   var needsSamples: Bool { criterion.criterion.needs == .samples || recalibrate > 0 || form == .weightsOnly }
 
-  func pruner(_ model: Model) throws -> Pruner {
-    try Pruner(model, form: form, residual: residual, layers: layers, protected: protect)
+  func pruner(_ model: Model, mask: ChannelMask?) throws -> Pruner {
+    try Pruner(model, form: form, residual: residual, layers: layers, protected: protect, mask: mask)
   }
 
   /// What can be known before a run, of a network with its weights still zero.
   ///
   /// - Parameters:
   ///   - events: how often `count` goes.
+  ///   - gone: channels that stages before this one took by their counts.
   ///   - refuse: gets the key, a sentence and a hint.
-  func check(_ network: Model, events: Int, refuse: (_ key: String, _ sentence: String, _ hint: String) -> Void) {
+  func check(
+    _ network: Model, events: Int, gone: Int = 0,
+    refuse: (_ key: String, _ sentence: String, _ hint: String) -> Void
+  ) {
     do { try criterion.criterion.check(network) } catch { refuse("criterion", "\(error)", "") }
     let groups: ChannelGroups
     do {
@@ -128,12 +132,12 @@ public struct PruningChoice: Configurable {
         "\(type(of: criterion.criterion).name) looks at the batch-norm behind layer \(layer.name), which has none",
         "choose another criterion, or name the layers that have one with \"layers\"")
     }
-    if let share, scope == .layer,
-      let layer = groups.layers.first(where: { Pruner.left(of: $0.channels, share: share) < 1 })
-    {
+    // A network with the structure of a pruned one was built with more than it has.
+    let built = groups.layers.map { network.structure[$0.name]?.channels ?? $0.channels }
+    if let share, scope == .layer, let l = built.indices.first(where: { Pruner.left(of: built[$0], share: share) < 1 }) {
       refuse(
-        "share", "a share of \(share) leaves none of the \(layer.channels) channels of layer \(layer.name)",
-        "at most \(Double(layer.channels - 1) / Double(layer.channels)) leaves one")
+        "share", "a share of \(share) leaves none of the \(built[l]) channels of layer \(groups.layers[l].name)",
+        "at most \(Double(built[l] - 1) / Double(built[l])) leaves one")
     }
     let times = "\(events) event\(events == 1 ? "" : "s")"
     for (name, count) in separately.sorted(by: { $0.key < $1.key }) {
@@ -148,14 +152,18 @@ public struct PruningChoice: Configurable {
     }
     let together = groups.layers.filter { separately[$0.name] == nil }.map(\.channels)
     let all = together.reduce(0, +)
-    let removable = all - together.count
+    let removable = all - together.count - gone
     if let count, count * events > removable {
       refuse(
-        "count", "\(times) of \(count) channels would leave layers empty: \(removable) of the \(all) can go",
+        "count",
+        "\(times) of \(count) channels would leave layers empty: \(max(0, removable)) of the \(all - gone) can go",
         "lower \"count\", or prune less often")
     }
-    if let share, scope == .global, all - Pruner.left(of: all, share: share) > removable {
-      refuse("share", "a share of \(share) would leave layers empty: \(removable) of the \(all) can go", "")
+    let whole = built.reduce(0, +)
+    if let share, scope == .global, Pruner.left(of: whole, share: share) < built.count {
+      refuse(
+        "share", "a share of \(share) would leave layers empty: \(whole - built.count) of the \(whole) can go",
+        "at most \(Double(whole - built.count) / Double(whole)) leaves each layer one")
     }
   }
 }

@@ -1,7 +1,36 @@
+import Compression
 import Configuration
 import Datasets
 import LinearAlgebra
 import NeuralNetworks
+
+/// What became of a model in its run so far, beyond its shape and values.
+struct ModelHistory {
+  /// What is held at zero in it from now on.
+  var mask: ChannelMask?
+  /// Multiply-accumulates that all its training took, that of the model it was copied from included.
+  var multiplyAccumulates = 0.0
+
+  init() {}
+
+  var json: JSON {
+    var json = JSON.object([("multiplyAccumulates", .number(multiplyAccumulates))])
+    if let mask {
+      json.set("form", .string(mask.form.rawValue))
+      json.set("mask", WeightFile.json(mask.structure))
+    }
+    return json
+  }
+
+  init(_ json: JSON) {
+    multiplyAccumulates = json["multiplyAccumulates"]?.double ?? 0
+    if let form = json["form"]?.string.flatMap(PruningForm.init(rawValue:)),
+      let structure = json["mask"].flatMap(WeightFile.structure)
+    {
+      mask = ChannelMask(form: form, structure: structure)
+    }
+  }
+}
 
 /// Where a run is: everything it needs to go on as if it had never stopped, in one file that is replaced whole.
 struct Checkpoint {
@@ -23,8 +52,8 @@ struct Checkpoint {
   var spent: [NamedTensor] = []
   /// The shape of the model that each unit left, by the unit's number; the last may be under way.
   var structures: [Int: ModelStructure] = [:]
-  /// What is masked in the unit under way.
-  var masks = ModelStructure()
+  /// What a model's values do not tell of it, by its name.
+  var histories: [(name: String, history: ModelHistory)] = []
 
   /// - Throws: `DataError` when the file cannot be written; the one before it then still stands.
   func write(to path: String) throws {
@@ -44,7 +73,7 @@ struct Checkpoint {
         .object(
           structures.sorted { $0.key < $1.key }.filter { !$1.isWhole }.map { ("\($0)", WeightFile.json($1)) })
       ),
-      ("masks", WeightFile.json(masks)),
+      ("histories", .object(histories.map { ($0.name, $0.history.json) })),
     ])
     try Safetensors.write(tensors, metadata: ["progress": progress.written()], to: path)
   }
@@ -66,7 +95,7 @@ struct Checkpoint {
       guard let unit = Int(member.key) else { continue }
       c.structures[unit] = WeightFile.structure(member.value)
     }
-    c.masks = json["masks"].flatMap(WeightFile.structure) ?? ModelStructure()
+    c.histories = (json["histories"]?.members ?? []).map { ($0.key, ModelHistory($0.value)) }
     for t in file.tensors {
       let tensor = t.array.tensor
       if t.name.hasPrefix("optimizer/") {

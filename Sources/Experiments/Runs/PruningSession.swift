@@ -12,19 +12,18 @@ final class ScoredSamples: SampleSource {
 
   init(
     _ set: ImageDataset, _ data: DataConfiguration, _ keys: PruningChoice, batch: Int, seed: UInt64, pool: ThreadPool
-  )
-    throws
-  {
+  ) throws {
     let images = keys.split == .train ? set.train : try set.part(.validation)
     source = try BatchSource(images, data, augments: false, batch: batch, seed: seed, pool: pool)
     classes = set.classes
-    if let wanted = keys.samples, wanted < images.count {
-      // Files may be sorted by class.
-      order = Array(
-        RandomPurpose.pruning.stream(seed: seed, owner: Self.owner).permutation(images.count).prefix(wanted))
-    } else {
-      order = Array(0..<images.count)
-    }
+    order = Self.chosen(keys.samples, of: images.count, seed: seed)
+  }
+
+  /// Numbers of the samples that a criterion looks at.
+  static func chosen(_ wanted: Int?, of count: Int, seed: UInt64) -> [Int] {
+    guard let wanted, wanted < count else { return Array(0..<count) }
+    // Files may be sorted by class.
+    return Array(RandomPurpose.pruning.stream(seed: seed, owner: owner).permutation(count).prefix(wanted))
   }
 
   /// Keyed apart from layers, which are owners of random scores.
@@ -41,6 +40,7 @@ final class ScoredSamples: SampleSource {
 /// Prunes one model in a run, and tells what came of it.
 final class PruningSession {
   let pruner: Pruner
+  private let subject: RunModel
   private let keys: PruningChoice
   private let context: StageContext
   private let batch: Int
@@ -48,13 +48,18 @@ final class PruningSession {
   private let task: any ModelTask
   private let whole: (parameters: Int, multiplyAccumulates: Int)
 
-  /// - Parameter batch: samples of one pass.
-  init(_ model: Model, _ keys: PruningChoice, _ context: StageContext, batch: Int, task: any ModelTask) throws {
+  /// - Parameters:
+  ///   - subject: the model that is pruned.
+  ///   - batch: samples of one pass.
+  init(_ subject: RunModel, _ keys: PruningChoice, _ context: StageContext, batch: Int, task: any ModelTask) throws {
+    guard let model = subject.model else {
+      throw RunError("stage \(context.label): prunes a model, not an ensemble")
+    }
+    self.subject = subject
     self.keys = keys
     self.context = context
     self.batch = batch
     self.task = task
-    pruner = try keys.pruner(model)
     let run = context.run
     samples =
       keys.needsSamples
@@ -62,13 +67,10 @@ final class PruningSession {
         context.dataset(), run.dataConfiguration(context.stage.dataset), keys, batch: batch,
         seed: run.configuration.seed,
         pool: run.pool) : nil
-    guard let target = context.target else { throw RunError("stage \(context.label): prunes no model") }
-    let built = try run.network(of: target, model)
+    pruner = try keys.pruner(model, mask: subject.history.mask)
+    let built = try run.network(of: subject, model)
     whole = (built.parameterCount, built.multiplyAccumulates)
   }
-
-  /// What the network would have cost had nothing been pruned.
-  var wholeMultiplyAccumulates: Int { whole.multiplyAccumulates }
 
   /// Scores, chooses and lets go; the shapes change in here.
   ///
@@ -85,13 +87,33 @@ final class PruningSession {
     let scores = try pruner.scores(keys.criterion.criterion, scoringContext(event: event))
     let scored = Progress.now()
     run.addTiming("\(name).\(context.label).scoring", scored - start)
+    let before = pruner.channels.left
     let plan = try pruner.plan(scores, amount, separately: keys.separately)
     try change { try pruner.apply(plan, optimizer: optimizer) }
+    subject.history.mask = pruner.mask
+    tellOfShortfall(event, amount, before: before)
     run.addTiming("\(name).\(context.label).pruning", Progress.now() - scored)
     if keys.recalibrate > 0, let samples {
       try pruner.recalibrate(
         samples, batches: keys.recalibrate, batch: batch, pool: run.pool, proceed: InterruptionFlag.check)
     }
+  }
+
+  /// Says where fewer channels went than were asked for.
+  private func tellOfShortfall(_ event: Int, _ amount: PruningSchedule.Amount, before: Int) {
+    let channels = pruner.channels
+    let wanted: Int
+    switch amount {
+    case .share(let share, .global): wanted = before - Pruner.left(of: channels.built, share: share)
+    case .share(_, .layer): return
+    // Layers that are ranked by themselves have counts of their own, and what is coupled with them goes as well.
+    case .count(let count): wanted = keys.separately.isEmpty ? count : 0
+    }
+    let gone = before - channels.left
+    guard gone < wanted else { return }
+    context.run.progress.say(
+      "warning: event \(event + 1) of stage \(context.label) took \(gone) of the \(wanted) channels asked for: every "
+        + "layer keeps one, and what is coupled goes together")
   }
 
   // MARK: Reports
@@ -181,8 +203,10 @@ final class PruningSession {
 
   private func scoringContext(event: Int) -> ScoringContext {
     ScoringContext(
-      model: pruner.model, layers: pruner.groups.layers, samples: samples, batch: batch, task: task,
-      pool: context.run.pool, seed: context.run.configuration.seed, event: event, proceed: InterruptionFlag.check)
+      model: pruner.model, layers: pruner.groups.layers,
+      isAlive: pruner.groups.layers.indices.map { pruner.isAlive($0) }, samples: samples, batch: batch, task: task,
+      pool: context.run.pool, seed: context.run.configuration.seed, event: context.run.unitNumber << 20 | event,
+      proceed: InterruptionFlag.check)
   }
 
   /// Seconds of a thousand samples in batches, by the least of a few passes.

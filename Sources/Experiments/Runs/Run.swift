@@ -68,6 +68,7 @@ final class RunModel {
   /// The weights that its arrays were given, by layer, and the number of updates the model had then: devices hold them
   /// as well as they can.
   private var given: (weights: [NamedTensor], updates: Int)?
+  var history = ModelHistory()
 
   init(_ name: String, _ configuration: ModelConfiguration) {
     self.name = name
@@ -140,6 +141,8 @@ public final class Run {
   var checkpoint = Checkpoint()
   /// The piece of work under way.
   private var unit: (number: Int, unit: Unit)?
+  /// A number that no other piece of work of this run has.
+  var unitNumber: Int { unit?.number ?? 0 }
   private var savedAt = Progress.now()
   /// Whether the folder has a lock and a state/ folder of this run.
   private var isTaken = false
@@ -357,7 +360,6 @@ public final class Run {
       checkpoint.epochsDone = 0
       checkpoint.optimizer = []
       checkpoint.spent = []
-      checkpoint.masks = ModelStructure()
       try save()
     }
   }
@@ -379,6 +381,7 @@ public final class Run {
     if !isTaken { try take() }
     checkpoint.run = id
     checkpoint.models = models.compactMap { m in m.model.map { (m.name, $0.checkpoint + m.givenWeights) } }
+    checkpoint.histories = models.filter { $0.model != nil }.map { ($0.name, $0.history) }
     try checkpoint.write(to: folder.file("state/checkpoint.safetensors"))
     try writeEpochs()
     savedAt = Progress.now()
@@ -404,6 +407,7 @@ public final class Run {
       try model.restore(Dictionary(tensors.map { ($0.name, $0.tensor) }, uniquingKeysWith: { a, _ in a }))
       found.givenWeights = tensors.filter { $0.name.hasPrefix("given/") }
     }
+    for (name, history) in saved.histories { models.first { $0.name == name }?.history = history }
     checkpoint = saved
     progress.say(
       "resuming \(folder.path) after \(saved.unitsDone) stages"

@@ -28,6 +28,7 @@ public struct MapStage: RestructuringStage {
     if let name = context.stage.result {
       changed = RunModel(name, target.configuration)
       changed.model = try run.copy(of: target)
+      changed.history = target.history
       run.models.append(changed)
     }
     if foldBatchNorm { try (changed.model ?? original).foldBatchNorm(pool: run.pool) }

@@ -25,6 +25,7 @@ public struct PruneStage: RestructuringStage {
     guard let target = context.target, let name = context.stage.result else { return context.target }
     let made = RunModel(name, target.configuration)
     made.model = try context.run.copy(of: target)
+    made.history = target.history
     try context.run.place(made, on: target.hardware)
     context.run.models.append(made)
     return made
@@ -36,8 +37,8 @@ public struct PruneStage: RestructuringStage {
   }
 
   public func run(_ context: StageContext) throws {
-    guard let made = try subject(context), let model = made.model else { return }
-    let session = try PruningSession(model, choice, context, batch: batchSize, task: ClassificationTask())
+    guard let made = try subject(context) else { return }
+    let session = try PruningSession(made, choice, context, batch: batchSize, task: ClassificationTask())
     try session.prune(event: 0, choice.amount) { try made.follow($0()) }
     try session.report()
   }
@@ -72,6 +73,8 @@ public struct ReinitializeStage: RestructuringStage {
       run.models.append(made)
     }
     made.model = model
+    // Nothing of what was learnt is left.
+    made.history = ModelHistory()
     try run.place(made, on: target.hardware)
   }
 

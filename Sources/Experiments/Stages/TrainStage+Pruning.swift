@@ -2,38 +2,27 @@ import Compression
 import Configuration
 import NeuralNetworks
 
-/// Pruning while training: events at the ends of epochs, masks held after each update, and what training cost.
+/// Pruning while training: events at the ends of epochs, and what training cost.
 final class TrainingPruner {
   private let session: PruningSession
   private let schedule: PruningSchedule
   private let target: RunModel
   private let context: StageContext
-  /// The form needs silencing after each update.
-  private let isMasked: Bool
   private let removesAtEnd: Bool
 
-  /// - Throws: as `PruningSession`; `ModelError` when checkpointed masks are another model's.
+  /// - Throws: as `PruningSession`.
   init(_ keys: PruneConfiguration, epochs: Int, _ context: StageContext, batch: Int, task: any ModelTask) throws {
-    guard let target = context.target, let model = target.model else {
-      throw RunError("stage \(context.label): prunes a model, not an ensemble")
-    }
+    guard let target = context.target else { throw RunError("stage \(context.label): prunes no model") }
     self.context = context
     self.target = target
     schedule = keys.schedule(epochs: epochs)
-    session = try PruningSession(model, keys.choice, context, batch: batch, task: task)
-    isMasked = keys.choice.form != .removed
-    removesAtEnd = keys.removeAtEnd
-    if isMasked { session.pruner.restore(masks: context.run.checkpoint.masks) }
+    session = try PruningSession(target, keys.choice, context, batch: batch, task: task)
+    removesAtEnd = keys.removeAtEnd && keys.choice.form == .masked
   }
 
-  /// After each update.
-  @inline(__always) func hold() throws { if isMasked { try session.pruner.hold() } }
-
   /// Counts an epoch that was trained at the present shape.
-  func count(samples: Int) {
-    let model = session.pruner.model
-    // Forward, and backward to inputs and to weights.
-    context.result.append(3 * Double(model.multiplyAccumulates) * Double(samples), to: "epochMultiplyAccumulates")
+  func count(_ multiplyAccumulates: Double) {
+    context.result.append(multiplyAccumulates, to: "epochMultiplyAccumulates")
   }
 
   /// The event after so many epochs, if there is one.
@@ -57,15 +46,11 @@ final class TrainingPruner {
     return hasChanged
   }
 
-  /// Written with every checkpoint.
-  var masks: ModelStructure { isMasked ? session.pruner.structure : ModelStructure() }
-
-  /// - Parameter samples: that were learnt from in all.
-  func report(samples: Int) throws {
-    if isMasked && removesAtEnd { try session.pruner.removeSilenced() }
+  func report() throws {
+    if removesAtEnd {
+      try session.pruner.removeSilenced()
+      target.history.mask = nil
+    }
     try session.report()
-    let spent = context.result.series.first { $0.name == "epochMultiplyAccumulates" }?.values.reduce(0, +) ?? 0
-    let whole = 3 * Double(session.wholeMultiplyAccumulates) * Double(samples)
-    context.result.metrics += [("trainingMultiplyAccumulates", spent), ("trainingCost", whole > 0 ? spent / whole : 1)]
   }
 }

@@ -68,6 +68,7 @@ public struct TrainStage: MeasuringStage, RestructuringStage {
   public func run(_ context: StageContext) throws {
     let run = context.run
     let model = try context.model()
+    guard let target = context.target else { throw RunError("stage \(context.label): trains no model") }
     let set = try context.dataset()
     let data = try run.dataConfiguration(context.stage.dataset)
     let seed = run.configuration.seed
@@ -125,7 +126,7 @@ public struct TrainStage: MeasuringStage, RestructuringStage {
         guard loss.isFinite else {
           throw divergence(context, trainer, epoch, workspace, indices.count)
         }
-        try pruner?.hold()
+        try target.history.mask?.hold(model)
         scores.add(
           outputs: workspace.output, count: model.output.shape.count, samples: indices.count, targets: workspace.targets
         )
@@ -140,7 +141,10 @@ public struct TrainStage: MeasuringStage, RestructuringStage {
           description: "training of \(context.target?.name ?? "the model") diverged at step \(model.updates - 1) "
             + "(epoch \(epoch + 1)): \(bad) is no longer a finite number; lower the learning rate")
       }
-      pruner?.count(samples: count)
+      // Forward, and backward to inputs and to weights.
+      let multiplyAccumulates = 3 * Double(model.multiplyAccumulates) * Double(count)
+      target.history.multiplyAccumulates += multiplyAccumulates
+      pruner?.count(multiplyAccumulates)
       if try pruner?.prune(afterEpochs: epoch + 1, optimizer: learner, meter: &meter) == true {
         trainer = Trainer(workspace: Workspace(replacing: trainer.workspace), optimizer: learner)
         measured = try makeEvaluator()
@@ -169,15 +173,33 @@ public struct TrainStage: MeasuringStage, RestructuringStage {
         run.checkpoint.epochsDone = epoch + 1
         run.checkpoint.optimizer = trainer.optimizer.state
         run.checkpoint.spent = meter.state
-        run.checkpoint.masks = pruner?.masks ?? ModelStructure()
         try run.save()
       }
     }
     context.result.metrics = context.result.series.compactMap { s in s.values.last.map { (s.name, $0) } }
-    try pruner?.report(samples: max(firstEpoch, epochs) * count)
+    try pruner?.report()
+    try reportCost(samples: count, target, context)
     context.result.addCircuitAccuracy(of: model)
     if let unreached = model.unreachedWrites { context.result.metrics.append(("unreachedWrites", Double(unreached))) }
     if let costs = try meter.costs() { costs.report(samples: epochs * count, into: &context.result) }
+  }
+
+  /// What training took in multiply-accumulates: this stage's, beside as many epochs of the network as it was built, and
+  /// all stages' that the weights have been through.
+  ///
+  /// - Parameter samples: of an epoch.
+  private func reportCost(samples: Int, _ target: RunModel, _ context: StageContext) throws {
+    guard let model = target.model else { return }
+    let built = try context.run.network(of: target, model).multiplyAccumulates
+    let passes = 3 * Double(epochs) * Double(samples)
+    let byEpoch = context.result.series.first { $0.name == "epochMultiplyAccumulates" }?.values
+    let spent = byEpoch?.reduce(0, +) ?? passes * Double(model.multiplyAccumulates)
+    context.result.metrics.append(("trainingMultiplyAccumulates", spent))
+    if prune != nil || !model.structure.isWhole {
+      context.result.metrics.append(("trainingCost", built > 0 ? spent / (passes * Double(built)) : 1))
+    }
+    let total = target.history.multiplyAccumulates
+    if total != spent { context.result.metrics.append(("totalTrainingMultiplyAccumulates", total)) }
   }
 
   private func measuredPart(_ set: ImageDataset) throws -> (String, LabelledImages)? {
