@@ -165,10 +165,9 @@ struct CompareSweepTests {
       #expect(try collection.lookUp(path) == (path != "no.such"))
       for run in collection.runs {
         let written = try JSON.parse(String(contentsOfFile: run.folder + "/config.json", encoding: .utf8))
-        #expect(run.value(at: path) == written.resolvedValue(at: path), "\(path)")
+        #expect(run.whole(at: path) == written.resolvedValue(at: path), "\(path)")
       }
     }
-    #expect(collection.configurations.count == 3, "one for each preset")
     // A sweep that this version refuses is looked up in the runs' own files.
     let record = try String(contentsOfFile: sample.folder + "/sweep.json", encoding: .utf8)
     try record.replacing("\"epochs\"", with: "\"epoch\"").write(

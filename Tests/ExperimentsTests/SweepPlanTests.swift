@@ -152,6 +152,52 @@ struct SweepPlanTests {
     #expect(plan.points.count == 1 && plan.points[0].values.isEmpty)
   }
 
+  @Test("a condition follows a number that is short for an object, and takes a shorthand for what it stands for")
+  func constraintsBehindNumbers() throws {
+    func points(_ sweep: String) throws -> Int {
+      try SweepPlan(
+        document: JSON.parse(
+          """
+          { "name": "numbers", "data": { "dataset": "mnist-5k" },
+            "model": { "architecture": "mlp", "hidden": 8 },
+            "stages": [{ "train": { "schedule": { "kind": "cosine" } } }, { "evaluate": {} }], "sweep": \(sweep) }
+          """), folder: ""
+      ).points.count
+    }
+    let limits = #""data.limit": [100, 200, 300]"#
+    #expect(try points("{ \(limits), \"where\": \"data.limit.train <= 200\" }") == 2)
+    #expect(try points("{ \(limits), \"where\": \"data.limit > 200\" }") == 1)
+    let seeds = #""seed": [1, 2]"#
+    for condition in ["stages.train.schedule == 'cosine'", "'step' != stages.train.schedule", "8 == model.hidden"] {
+      #expect(try points("{ \(seeds), \"where\": \"\(condition)\" }") == 2, "\(condition)")
+    }
+  }
+
+  @Test("--only takes a shorthand for what it stands for, where points leave the path as configured too")
+  func onlyShorthands() throws {
+    let plan = try SweepPlan(
+      document: JSON.parse(
+        """
+        { "name": "only", "data": "mnist-5k",
+          "model": { "architecture": "mlp", "hidden": 8,
+            "hardware": { "kind": "crossbar", "update": "programmed" } },
+          "stages": [{ "train": { "optimizer": { "kind": "sgd", "learningRate": 0.05 }, "schedule": "cosine" } },
+            { "evaluate": {} }],
+          "sweep": { "points": [{}, { "stages.train.schedule": "step" }, { "stages.train.optimizer": "adam" },
+              { "stages.train.optimizer.learningRate": 0.1 }, { "model.hardware.update": "outer-product" },
+              { "model.hidden": [16] }], "seed": [1, 2] } }
+        """), folder: "")
+    for (only, count) in [
+      ("schedule=cosine", 10), ("schedule=step", 2), ("optimizer=sgd", 10), ("update=programmed", 10),
+      ("model.hidden=8", 10), ("hidden=16", 2), ("learningRate=0.05", 10),
+    ] {
+      let selection = try SweepSelection([only], plan: plan)
+      #expect(plan.points.count(where: selection.contains) == count, "\(only)")
+    }
+    let refusal = try #require(throws: Refusal.self) { try SweepSelection(["schedule=x"], plan: plan) }
+    #expect(refusal.description.contains("there are cosine, step"), "\(refusal)")
+  }
+
   @Test("a point that a constraint leaves out need not be a configuration")
   func constraintsComeFirst() throws {
     let sweep = #""hardware.device.onResistance": [1e4, 1e6], "hardware.device.offResistance": [1e5, 1e7]"#

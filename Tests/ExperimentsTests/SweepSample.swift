@@ -52,9 +52,9 @@ struct SweepSample {
   /// - Parameters:
   ///   - axes: crossed, the last fastest.
   ///   - epochs: rows of epochs.csv under trainLoss, trainAccuracy and testAccuracy.
-  ///   - labels: of an axis of explicit points, by its index; the axis' values are then objects of paths.
+  ///   - points: an axis of explicit points before the others.
   mutating func write(
-    axes: [(path: String, values: [JSON])], points: [(label: String, values: Values)] = [],
+    axes: [(path: String, values: [JSON])], points: [(label: String?, values: Values)] = [],
     epochs: ((Values) -> [(Double, Double, Double)])? = nil, outcome: (Values) -> Outcome
   ) throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -112,13 +112,15 @@ struct SweepSample {
       case .pending: break
       }
     }
+    let labelled = points.contains { $0.label != nil }
     let axisList: [JSON] =
-      (points.isEmpty ? [] : [["paths": .array(pointPaths.map { .string($0) }), "label": "point"]])
+      (points.isEmpty
+        ? [] : [.object([("paths", .array(pointPaths.map { .string($0) }))] + (labelled ? [("label", "point")] : []))])
       + axes.map { ["paths": [.string($0.path)]] }
     var sweep = JSON.object(axes.map { ($0.path, .array($0.values)) })
     let written = points.map { p -> JSON in
       let values = p.values.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-      return .object([("label", JSON.string(p.label))] + values)
+      return .object((p.label.map { [("label", .string($0))] } ?? []) + values)
     }
     if !written.isEmpty { sweep.set("points", .array(written)) }
     let record: JSON = [
@@ -128,7 +130,6 @@ struct SweepSample {
     try record.written(pretty: true).write(toFile: folder + "/sweep.json", atomically: false, encoding: .utf8)
     var names: [String] = []
     for r in rows { for m in r.metrics where !names.contains(m.0) { names.append(m.0) } }
-    let labelled = !points.isEmpty
     summary = CSVTable(header: ["run", "status"] + (labelled ? ["point"] : []) + paths + names + ["message"])
     for r in rows {
       let values = Dictionary(r.metrics, uniquingKeysWith: { a, _ in a })

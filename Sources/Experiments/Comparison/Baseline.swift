@@ -10,7 +10,9 @@ struct Baseline {
 
   func holds(_ group: RunGroup) -> Bool {
     if let id { return group.all.contains { $0.id.hasPrefix(id) } }
-    return wanted.allSatisfy { w in group.value(w.selector).map { Condition.isSame($0, w.value) } ?? false }
+    return wanted.allSatisfy { w in
+      group.example.flatMap(w.selector.whole).map { Condition.isSame($0, w.value) } ?? false
+    }
   }
 }
 
@@ -91,13 +93,10 @@ extension SelectorFinder {
     }
     let baseline = Baseline(text: text, wanted: wanted)
     for w in wanted {
-      let values = collection.runs.compactMap { w.selector.value($0) }
+      let values = collection.runs.compactMap { w.selector.whole($0) }
       if values.contains(where: { Condition.isSame($0, w.value) }) { continue }
-      var shown: [String] = []
-      for v in values where !shown.contains(v.cell) { shown.append(v.cell) }
       throw RunError(
-        "--baseline \(text): no run has \(w.selector.title) = \(w.value.cell); there are: "
-          + shown.prefix(8).joined(separator: ", ") + (shown.count > 8 ? ", …" : ""))
+        "--baseline \(text): no run has \(w.selector.title) = \(w.value.cell); there are: \(Condition.listed(values))")
     }
     return baseline
   }

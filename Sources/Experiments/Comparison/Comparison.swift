@@ -78,7 +78,7 @@ public struct Comparison {
     groups = RunGroup.groups(collection.runs, by: all, averaged: averaged)
     let baselines = parsed.map { BaselineFinder($0, in: groups, selectors: all) }
     for group in groups {
-      let visible = group.filter { run in tests.allSatisfy { $0.0.holds($0.1.value(run)) } }
+      let visible = group.filter { run in tests.allSatisfy { $0.0.holds($0.1.whole(run)) } }
       if visible.example == nil { continue }
       rows.append(Row(group: visible, baseline: baselines?.place(for: group)))
     }
@@ -188,18 +188,13 @@ public struct Comparison {
     var left = runs
     for (condition, selector) in tests {
       let before = left
-      left = left.filter { condition.holds(selector.value($0)) }
+      left = left.filter { condition.holds(selector.whole($0)) }
       guard left.isEmpty else { continue }
-      var different: [String] = []
-      for run in before {
-        guard let value = selector.value(run)?.cell, !different.contains(value) else { continue }
-        different.append(value)
-      }
-      if different.isEmpty {
+      let values = before.compactMap(selector.whole)
+      if values.isEmpty {
         return RunError("--where \(condition.text): no run's configuration has a value at \(condition.path)")
       }
-      let shown = different.prefix(8).joined(separator: ", ") + (different.count > 8 ? ", …" : "")
-      return RunError("--where \(condition.text): no run has this value; there are: \(shown)")
+      return RunError("--where \(condition.text): no run has this value; there are: \(Condition.listed(values))")
     }
     return RunError("no run is left")
   }

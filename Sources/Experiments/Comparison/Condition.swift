@@ -40,7 +40,7 @@ struct Condition {
     case .equal: return found.map { Self.isSame($0, value) } ?? false
     case .notEqual: return !(found.map { Self.isSame($0, value) } ?? false)
     case .less, .atMost, .greater, .atLeast:
-      guard let a = found?.double, let b = value.double else { return false }
+      guard let a = found?.inShort?.double, let b = value.double else { return false }
       switch relation {
       case .less: return a < b
       case .atMost: return a <= b
@@ -50,9 +50,42 @@ struct Condition {
     }
   }
 
-  /// Equal, or what a shorthand stands for: data=mnist-5k, models.main=lenet5.
+  /// Equal, or what a shorthand stands for: data=mnist-5k, models.main=lenet5, hidden=8 for [8].
   static func isSame(_ found: JSON, _ wanted: JSON) -> Bool {
-    found == wanted
-      || wanted.string != nil && ["dataset", "architecture", "kind", "preset"].contains { found[$0] == wanted }
+    found == wanted || wanted.scalarItem.map { found.inShort == $0 } ?? false
   }
+
+  /// For a sentence: the first few values that there are, in short.
+  static func listed(_ values: [JSON]) -> String {
+    var texts: [String] = []
+    var known: Set<String> = []
+    for value in values {
+      let text = clipped((value.inShort ?? value).cell, 60)
+      if known.insert(text).inserted { texts.append(text) }
+    }
+    return texts.prefix(8).joined(separator: ", ") + (texts.count > 8 ? ", …" : "")
+  }
+}
+
+extension JSON {
+  /// Keys whose value may be written in place of the whole object, the one that says most first.
+  private static let shorthands = ["dataset", "architecture", "kind", "preset", "mode", "train"]
+
+  /// Whether it is a number, a text or a truth value.
+  var isScalar: Bool {
+    switch value {
+    case .number, .string, .bool: true
+    case .null, .array, .object: false
+    }
+  }
+
+  /// Itself, if it is a scalar, or the one item of a list that is one: 8 and [8] are the same to those who write them.
+  var scalarItem: JSON? {
+    if isScalar { return self }
+    guard let items = array, items.count == 1, items[0].isScalar else { return nil }
+    return items[0]
+  }
+
+  /// The scalar that it is, or that may be written for it: "cosine" for { "kind": "cosine", … }; nil if there is none.
+  var inShort: JSON? { scalarItem ?? Self.shorthands.lazy.compactMap { self[$0] }.first(where: \.isScalar) }
 }

@@ -5,8 +5,9 @@ import LinearAlgebra
 
 /// Runs found in folders, and the configuration paths in which they differ.
 ///
-/// Where all runs are points of one sweep, sweep.json says in which paths they differ and summary.csv what they found; no
-/// configuration is read. Otherwise the configurations themselves are compared.
+/// Where all runs are points of one sweep, sweep.json says in which paths they differ and summary.csv what they found; a
+/// configuration is read only for what sweep.json does not say (`ConfiguredValues`). Otherwise the configurations
+/// themselves are compared.
 struct RunCollection {
   private(set) var runs: [RunRecord] = []
   private(set) var sweeps: [SweepRecord] = []
@@ -18,8 +19,10 @@ struct RunCollection {
   private(set) var paths: [String] = []
   /// Whether every run is a point of the one sweep there is.
   private(set) var isOneSweep = false
-  /// Of the one sweep, for what its points do not set.
-  private var swept: SweptConfigurations?
+  /// Paths at which the one sweep's configurations were read.
+  private var lookedUp: Set<String> = []
+  /// Every path that ends in its configurations, once it was asked for.
+  private var foundLeaves: [String]?
   /// The sweeps' folders, by their one name.
   private var sweepPlaces: Set<String> = []
   /// Folders that lie too deep to be looked into.
@@ -165,8 +168,11 @@ struct RunCollection {
 
   // MARK: Configurations
 
-  /// Configurations that say what paths there are: of one sweep one for each shape of point, else the first runs' own.
-  var configurations: [JSON] { swept?.resolved ?? runs.prefix(1000).compactMap(\.config) }
+  /// A sample of the configurations, for the ways to name a path: of one sweep the first run's.
+  var configurations: [JSON] {
+    guard isOneSweep else { return runs.prefix(1000).compactMap(\.config) }
+    return runs.prefix(1).compactMap { try? ConfiguredValues.configuration(of: $0, in: sweeps[0]) }
+  }
 
   /// Makes the value at a path known for every run.
   ///
@@ -174,11 +180,30 @@ struct RunCollection {
   /// - Throws: `RunError` if a configuration cannot be had; nothing has changed then.
   @discardableResult
   mutating func lookUp(_ path: String) throws -> Bool {
-    if let swept {
-      let found = try runs.map { try swept.value(at: path, of: $0.values, folder: $0.folder) }
-      for (i, value) in found.enumerated() { runs[i].values[path] = value }
+    if isOneSweep, !lookedUp.contains(path), runs.contains(where: { $0.values[path] == nil }) {
+      let found = try ConfiguredValues(at: [path], of: runs, in: sweeps[0], findsLeaves: foundLeaves == nil)
+      take(found, at: [path])
+      if foundLeaves == nil { foundLeaves = found.leaves }
     }
-    return runs.contains { $0.value(at: path) != nil }
+    return runs.contains { $0.whole(at: path) != nil }
+  }
+
+  /// The path of every scalar in any of the configurations, which `lookUp` has read.
+  var leaves: [String] {
+    if let foundLeaves { return foundLeaves }
+    var known: Set<String> = []
+    return configurations.flatMap { ConfigurationDifferences.leaves($0).map(\.path) }
+      .filter { known.insert($0).inserted }
+  }
+
+  private mutating func take(_ found: ConfiguredValues, at paths: [String]) {
+    for (k, path) in paths.enumerated() {
+      let names = ConfiguredNames(at: path, of: runs, found.values.map { $0[k] }, in: sweeps[0])
+      for i in runs.indices where runs[i].values[path] == nil {
+        runs[i].configured[path] = found.values[i][k].map { .init(value: $0, name: names.name(of: $0)) }
+      }
+      lookedUp.insert(path)
+    }
   }
 
   /// Reads the runs' configurations.
@@ -186,14 +211,12 @@ struct RunCollection {
   private mutating func loadConfigurations() throws {
     for i in runs.indices where runs[i].config == nil {
       let run = runs[i]
-      if let bytes = try? FileBytes.read("\(run.folder)/config.json"),
-        let config = try? JSON.parse(bytes, dialect: .strict)
-      {
+      if let config = ConfiguredValues.file(of: run) {
         runs[i].config = config
       } else if let config = try? ResultFile.read(run.folder).config {
         runs[i].config = config
       } else if let sweep = sweeps.first(where: { run.folder.hasPrefix($0.folder + "/") }),
-        let config = SweptConfigurations(base: sweep.config, paths: sweep.paths).resolved(run.values)
+        let config = sweep.resolved(run.values)
       {
         runs[i].config = config
       } else {
@@ -206,14 +229,17 @@ struct RunCollection {
     isOneSweep = sweeps.count == 1 && runs.allSatisfy(\.isPoint)
     if isOneSweep {
       let sweep = sweeps[0]
-      swept = SweptConfigurations(base: sweep.config, paths: sweep.paths)
-      // What a point leaves as configured has the value of the configuration, for rows, baselines and pairs. Where that
-      // cannot be had, none of the points has it.
-      for path in sweep.paths + ["seed"] where runs.contains(where: { $0.values[path] == nil }) {
-        _ = try? lookUp(path)
+      // The one key that every table asks for: no need to read a file.
+      for i in runs.indices where runs[i].values["seed"] == nil {
+        runs[i].configured["seed"] = .init(value: sweep.seed, name: sweep.seed)
       }
+      lookedUp.insert("seed")
+      // What a point leaves as configured has the value of its configuration, for rows, baselines and pairs. Where a
+      // configuration cannot be had, none of the points has it.
+      let left = sweep.paths.filter { path in path != "seed" && runs.contains { $0.values[path] == nil } }
+      if !left.isEmpty, let found = try? ConfiguredValues(at: left, of: runs, in: sweep) { take(found, at: left) }
       paths = sweep.paths.filter { path in
-        path != "seed" && path != "name" && Set(runs.map { $0.values[path]?.canonical ?? "" }).count > 1
+        path != "seed" && path != "name" && Set(runs.map { $0.value(at: path)?.canonical ?? "" }).count > 1
       }
       return
     }

@@ -20,15 +20,42 @@ struct RunRecord: Sendable {
   var label: String?
   /// Whether it is a point of a sweep.
   var isPoint = false
-  /// Values of the configuration that are known without it: a sweep's paths, and what was asked for since.
+  /// What a sweep sets, as written; where configurations are compared, their values at the paths in which they differ.
   var values: [String: JSON] = [:]
+  /// Of what a sweep's point leaves as configured: what was asked for.
+  var configured: [String: Configured] = [:]
   /// The resolved configuration, where configurations are compared. Points of one sweep have none, whether they were read
   /// from its index or from their own files: a value that only some of them knew would part what is alike.
   var config: JSON?
   var origin = RunOrigin()
 
-  /// A value of the configuration.
-  func value(at path: String) -> JSON? { values[path] ?? config?.resolvedValue(at: path) }
+  /// What the resolved configuration has at a path that the point does not set.
+  struct Configured: Sendable {
+    var value: JSON
+    /// In tables, which objects and lists would tear apart; nil if there is no short form.
+    var name: JSON?
+  }
+
+  /// A value of the configuration, as tables have it.
+  func value(at path: String) -> JSON? {
+    values[path] ?? configured[path]?.name ?? config?.resolvedValue(at: path)
+  }
+
+  /// The value with all that is inside, as conditions have it.
+  func whole(at path: String) -> JSON? {
+    values[path] ?? configured[path]?.value ?? config?.resolvedValue(at: path)
+  }
+}
+
+extension JSON {
+  /// A value of a resolved configuration.
+  func resolvedValue(at path: String) -> JSON? { value(at: resolvedPath(path)) }
+
+  /// A path in a resolved configuration, in which the one model is called main whatever the user wrote.
+  func resolvedPath(_ path: String) -> String {
+    guard path == "model" || path.hasPrefix("model."), value(at: path) == nil else { return path }
+    return "models.main" + path.dropFirst("model".count)
+  }
 }
 
 /// What a result was made by: bits are promised for one engine on one type of machine.

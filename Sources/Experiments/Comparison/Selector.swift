@@ -16,6 +16,11 @@ enum Selector: Hashable {
     }
   }
 
+  /// What a condition compares: the whole value, where tables have a short name for it or none.
+  func whole(_ run: RunRecord) -> JSON? {
+    if case .path(let path) = self { run.whole(at: path) } else { value(run) }
+  }
+
   /// In a CSV's head.
   var title: String {
     switch self {

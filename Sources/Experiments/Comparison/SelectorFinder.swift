@@ -23,15 +23,14 @@ struct SelectorFinder {
     default: break
     }
     if let path = try PathNames(paths: collection.paths).find(text, option: option) { return .path(path) }
-    // As `--set` finds it: a stage by its label, the one model as "model".
-    if try collection.lookUp(text) { return .path(canonical(text)) }
-    var known: Set<String> = []
-    var leaves: [String] = []
-    var lastConfig: JSON?
-    for config in collection.configurations where config != lastConfig {
-      lastConfig = config
-      for (path, _) in ConfigurationDifferences.leaves(config) where known.insert(path).inserted { leaves.append(path) }
+    if collection.isOneSweep, let path = try PathNames(paths: collection.sweeps[0].paths).find(text, option: option) {
+      try collection.lookUp(path)
+      return .path(path)
     }
+    // As `--set` finds it: a stage by its label, the one model as "model".
+    if let path = differing(at: text) { return .path(path) }
+    if try collection.lookUp(text) { return .path(text) }
+    let leaves = collection.leaves
     if let path = try PathNames(paths: leaves).find(text, option: option) {
       try collection.lookUp(path)
       return .path(path)
@@ -46,12 +45,12 @@ struct SelectorFinder {
   }
 
   /// The differing path that names the same place, if there is one.
-  private func canonical(_ path: String) -> String {
+  private func differing(at path: String) -> String? {
     for config in collection.configurations {
       guard let place = config.place(of: config.resolvedPath(path)) else { continue }
-      return collection.paths.first { config.place(of: config.resolvedPath($0)) == place } ?? path
+      return collection.paths.first { config.place(of: config.resolvedPath($0)) == place }
     }
-    return path
+    return nil
   }
 
   /// Heads for people: shortened, with the unit of the key table.

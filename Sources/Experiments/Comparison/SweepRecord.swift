@@ -74,6 +74,21 @@ struct SweepRecord: Sendable {
     }
   }
 
+  /// What runs have that sets none.
+  var seed: JSON {
+    guard let seed = config["seed"], !seed.isNull else { return .integer(Int(ExperimentConfiguration().seed)) }
+    return seed
+  }
+
+  /// A point's configuration with every default, as this version has them; nil if it refuses it.
+  /// - Parameter values: what the point sets.
+  func resolved(_ values: [String: JSON]) -> JSON? {
+    let base = ExperimentConfiguration.expandingShorthands(in: config)
+    let own = paths.compactMap { path in values[path].map { (path: path, value: $0) } }
+    guard let document = try? SweepPlan.document(base, own) else { return nil }
+    return ExperimentConfiguration.decode(document).value?.resolved
+  }
+
   /// What has come of the points, in their order.
   struct Outcome {
     var runs: [RunRecord] = []

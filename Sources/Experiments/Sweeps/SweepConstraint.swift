@@ -70,8 +70,8 @@ struct SweepConstraint {
     case .negative(let a): return .number(-(try number(a, value)))
     case .operation("and", let a, let b): return .bool(try truth(a, value) ? truth(b, value) : false)
     case .operation("or", let a, let b): return .bool(try truth(a, value) ? true : truth(b, value))
-    case .operation("==", let a, let b): return .bool(try evaluate(a, value) == evaluate(b, value))
-    case .operation("!=", let a, let b): return .bool(try evaluate(a, value) != evaluate(b, value))
+    case .operation("==", let a, let b): return .bool(try isSame(a, b, value))
+    case .operation("!=", let a, let b): return .bool(try !isSame(a, b, value))
     case .operation(let sign, let left, let right):
       let (a, b) = (try number(left, value), try number(right, value))
       switch sign {
@@ -88,6 +88,14 @@ struct SweepConstraint {
     }
   }
 
+  /// As `compare --where` has it: a shorthand is what it stands for.
+  private func isSame(
+    _ left: Expression, _ right: Expression, _ value: (String) throws(Diagnostic) -> JSON
+  ) throws(Diagnostic) -> Bool {
+    let (a, b) = (try evaluate(left, value), try evaluate(right, value))
+    return Condition.isSame(a, b) || Condition.isSame(b, a)
+  }
+
   private func truth(
     _ expression: Expression, _ value: (String) throws(Diagnostic) -> JSON
   ) throws(Diagnostic) -> Bool {
@@ -102,7 +110,7 @@ struct SweepConstraint {
     _ expression: Expression, _ value: (String) throws(Diagnostic) -> JSON
   ) throws(Diagnostic) -> Double {
     let found = try evaluate(expression, value)
-    guard let number = found.double else {
+    guard let number = found.inShort?.double else {
       let name = if case .path(let path) = expression { "\(path), which is " } else { "" }
       throw problem("calculates with \(name)\(found.written())", hint: "expected a number; == and != compare anything")
     }

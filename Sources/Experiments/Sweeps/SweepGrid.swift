@@ -37,19 +37,16 @@ struct SweepGrid {
     let all = Array(0..<(count ?? 0))
     if constraints.isEmpty { return all }
     let named = try constraints.map { (constraint) throws(Diagnostic) in try names(in: constraint, base) }
-    let defaults = SweptConfigurations(base: base, paths: axes.flatMap { $0.paths.map(\.path) })
+    let defaults = SweepDefaults(base: base)
     var counts = [Int](repeating: 0, count: constraints.count)
     var chosen: [Int] = []
     for index in all {
-      let values = Dictionary(combination(index).values.map { ($0.path, $0.value) }, uniquingKeysWith: { _, b in b })
+      let values = combination(index).values
       var holds = true
       for (k, constraint) in constraints.enumerated() {
         let isFulfilled = try constraint.holds { (name) throws(Diagnostic) in
           let path = named[k][name] ?? name
-          if let swept = values[path] { return swept }
-          let document = try SweepPlan.document(base, combination(index).values)
-          if let written = document.value(at: path) { return written }
-          guard let value = (try? defaults.value(at: path, of: values)) ?? nil else {
+          guard let value = defaults.value(at: path, of: values) else {
             throw Diagnostic(
               "\"\(constraint.text)\": \(path) has no value", hint: "it is neither swept nor in the configuration",
               path: "sweep.where", at: constraint.position)

@@ -99,11 +99,11 @@ struct SweepSelection {
   private var listed: Set<String> = []
   private var conditions: [(path: String, values: [JSON])] = []
   /// For points that leave a swept path as configured.
-  private let configurations: SweptConfigurations
+  private let defaults: SweepDefaults
 
   /// - Throws: `Refusal` for something that fits no point.
   init(_ only: [String], plan: SweepPlan) throws {
-    configurations = SweptConfigurations(base: plan.base, paths: plan.axes.flatMap(\.paths))
+    defaults = SweepDefaults(base: plan.base)
     for text in only {
       if text.hasPrefix("@") {
         listed.formUnion(try SweepList.read(String(text.dropFirst()), plan: plan))
@@ -139,14 +139,8 @@ struct SweepSelection {
         conditions.append((full, [value]))
       }
       guard plan.points.contains(where: { has($0, full, [value]) }) else {
-        var all: [String] = []
-        for point in plan.points {
-          guard let found = self.value(point, at: full)?.written(), !all.contains(found) else { continue }
-          all.append(found)
-        }
-        throw Refusal(
-          "--only \(text): no point has this value; there are \(all.prefix(8).joined(separator: ", "))"
-            + (all.count > 8 ? ", …" : ""))
+        let all = plan.points.compactMap { defaults.value(at: full, of: $0.values) }
+        throw Refusal("--only \(text): no point has this value; there are \(Condition.listed(all))")
       }
     }
     if !plan.points.contains(where: contains) {
@@ -166,12 +160,7 @@ struct SweepSelection {
   }
 
   private func has(_ point: SweepPoint, _ path: String, _ values: [JSON]) -> Bool {
-    value(point, at: path).map(values.contains) ?? false
-  }
-
-  private func value(_ point: SweepPoint, at path: String) -> JSON? {
-    if let own = point.values.last(where: { $0.path == path }) { return own.value }
-    let values = Dictionary(point.values.map { ($0.path, $0.value) }, uniquingKeysWith: { _, b in b })
-    return (try? configurations.value(at: path, of: values)) ?? nil
+    guard let found = defaults.value(at: path, of: point.values) else { return false }
+    return values.contains { Condition.isSame(found, $0) }
   }
 }

@@ -29,7 +29,7 @@ struct ReportAxis {
     let parts = title.hasSuffix(")") ? title.dropLast().split(separator: " (", maxSplits: 1) : []
     name = parts.count == 2 ? String(parts[0]) : title
     unit = parts.count == 2 ? String(parts[1]) : ""
-    let found = groups.compactMap { $0.value(selector) }
+    let found = groups.compactMap { Self.value($0, selector) }
     var distinct: [JSON] = []
     var places: [String: Int] = [:]
     for value in found where places.updateValue(distinct.count, forKey: value.canonical) == nil {
@@ -50,7 +50,13 @@ struct ReportAxis {
   }
 
   /// The place of a group's value among `values`.
-  func place(_ group: RunGroup) -> Int? { group.value(selector).flatMap { places[$0.canonical] } }
+  func place(_ group: RunGroup) -> Int? { Self.value(group, selector).flatMap { places[$0.canonical] } }
+
+  /// An object that points leave as configured has no name in tables, but is a setting beside the others.
+  private static func value(_ group: RunGroup, _ selector: Selector) -> JSON? {
+    if let value = group.value(selector) { return value }
+    return group.example.flatMap(selector.whole).map { _ in "as configured" }
+  }
 
   /// Steps of about one ratio (1, 2, 5, 10 as well), or more than two decades.
   private static func looksGeometric(_ x: [Double]) -> Bool {
@@ -80,7 +86,7 @@ struct ReportAxis {
   }
 
   /// The phrase of a group's value; nil where it has none.
-  func phrase(of group: RunGroup) -> String? { group.value(selector).map(phrase) }
+  func phrase(of group: RunGroup) -> String? { Self.value(group, selector).map(phrase) }
 
   /// A range with room at both ends, so that nothing lies on the frame.
   static func padded(_ x: [Double], logarithmic: Bool) -> ClosedRange<Double>? {

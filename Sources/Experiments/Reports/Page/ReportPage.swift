@@ -76,7 +76,7 @@ public struct ReportPage {
           wanted.append((.label, nil))
         } else if sweep.isRandom(axis) {
           wanted += paths.map { (.path($0), sweep.isLogarithmic($0)) }
-        } else if let first = paths.first(where: { p in collection.runs.allSatisfy { $0.values[p]?.double != nil } })
+        } else if let first = paths.first(where: { p in collection.runs.allSatisfy { $0.value(at: p)?.double != nil } })
           ?? paths.first
         {
           wanted.append((.path(first), sweep.isLogarithmic(first)))
