@@ -166,6 +166,13 @@ struct SweepCommand: ParsableCommand {
       if let reason = outcome.reason {
         throw Failure(status: 1, message: "stopped: \(reason). When that is mended, go on with: --resume")
       }
+      if outcome.areLeftToOthers {
+        throw Failure(
+          status: 1,
+          message:
+            "\(outcome.left) point\(outcome.left == 1 ? " is" : "s are") still being run by another process; when that has "
+            + "ended, --resume runs what it leaves")
+      }
       if outcome.failed > 0 && !collect {
         throw Failure(
           status: 1,

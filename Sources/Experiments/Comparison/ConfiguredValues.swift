@@ -41,7 +41,7 @@ struct ConfiguredValues {
     init(
       _ runs: ArraySlice<RunRecord>, _ sweep: SweepRecord, _ paths: [String], _ findsLeaves: Bool
     ) throws(RunError) {
-      var configurations: [JSON] = []
+      var known: [JSON] = []
       for run in runs {
         let configuration = try ConfiguredValues.configuration(of: run, in: sweep)
         values.append(
@@ -51,10 +51,21 @@ struct ConfiguredValues {
             value?.place(at: .none)
             return value
           })
-        if findsLeaves { configurations.append(configuration) }
+        // Most have the keys of one before them.
+        if findsLeaves, !known.contains(where: { Self.haveSameKeys($0, configuration) }) { known.append(configuration) }
       }
-      guard let first = configurations.first else { return }
-      leaves = ConfigurationDifferences.leaves(first).map(\.path) + ConfigurationDifferences(configurations).paths
+      leaves = known.flatMap { ConfigurationDifferences.leaves($0).map(\.path) }
+    }
+
+    private static func haveSameKeys(_ a: JSON, _ b: JSON) -> Bool {
+      if let first = a.members, let second = b.members {
+        return first.count == second.count
+          && zip(first, second).allSatisfy { $0.key == $1.key && haveSameKeys($0.value, $1.value) }
+      }
+      if let first = a.array, let second = b.array {
+        return first.count == second.count && zip(first, second).allSatisfy(haveSameKeys)
+      }
+      return a.members == nil && b.members == nil && a.array == nil && b.array == nil
     }
   }
 

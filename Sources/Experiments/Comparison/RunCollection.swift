@@ -181,8 +181,12 @@ struct RunCollection {
   @discardableResult
   mutating func lookUp(_ path: String) throws -> Bool {
     if isOneSweep, !lookedUp.contains(path), runs.contains(where: { $0.values[path] == nil }) {
-      let found = try ConfiguredValues(at: [path], of: runs, in: sweeps[0], findsLeaves: foundLeaves == nil)
-      take(found, at: [path])
+      // What the first run has under such an end is what will be asked for next: one pass over the files for both.
+      let first = configurations.flatMap { ConfigurationDifferences.leaves($0).map(\.path) }
+      let likely = (try? PathNames(paths: first).find(path, option: "")) ?? path
+      let paths = [path] + (likely == path || lookedUp.contains(likely) ? [] : [likely])
+      let found = try ConfiguredValues(at: paths, of: runs, in: sweeps[0], findsLeaves: foundLeaves == nil)
+      take(found, at: paths)
       if foundLeaves == nil { foundLeaves = found.leaves }
     }
     return runs.contains { $0.whole(at: path) != nil }

@@ -167,7 +167,6 @@ public final class SlurmSweep {
         "\(grouped(taken.count)) points are with tasks in the queue already (job "
           + "\(Self.jobs(of: submissions).joined(separator: " ")))")
     }
-    if runner.chosen.allSatisfy({ SweepRunner.hasEnded(states[$0]) }) { try runner.requireKept() }
     let waiting = runner.chosen.filter { !SweepRunner.hasEnded(states[$0]) && !taken.contains(plan.points[$0].id) }
     if !waiting.isEmpty {
       for warning in try plan.preflight(waiting).warnings { progress.say(warning.description) }
@@ -186,8 +185,11 @@ public final class SlurmSweep {
         throw error
       }
     }
+    let isDone = runner.chosen.allSatisfy { SweepRunner.hasEnded(states[$0]) }
     let follower = SlurmFollower(self, submissions, states)
-    return options.detaches ? follower.left() : try follower.run()
+    let outcome = options.detaches ? follower.left() : try follower.run()
+    if isDone { runner.noteKept() }
+    return outcome
   }
 
   static func jobs(of submissions: [SlurmSubmission]) -> [String] {

@@ -18,6 +18,14 @@ final class SweepCrew {
   private var workers: [SweepProcess] = []
   /// Points to hand out, the next one last.
   private var waiting: [Int] = []
+  /// Points that another process is at, to be tried again when nothing else is left: it may die.
+  private var busy: [Int] = []
+  /// Seconds to wait before they are tried again, and since when.
+  private var pause = SweepCrew.firstPause
+  private var pausedAt: Double?
+  private static let firstPause = 0.5
+  /// After a pause longer than this they are left to whoever has them: some eight seconds in all.
+  private static let longestPause = 4.0
   /// Points that a worker which had run others before exceeded the memory limit at: they get one of their own.
   private var suspects: Set<Int> = []
 
@@ -51,9 +59,10 @@ final class SweepCrew {
         stop()
       }
       if !isStopping { try handOut() }
-      let isBusy = workers.contains { $0.point != nil }
-      if !isBusy && (isStopping || waiting.isEmpty) { break }
+      let isAtWork = workers.contains { $0.point != nil }
+      if !isAtWork && (isStopping || (waiting.isEmpty && !triesAgain())) { break }
       for (point, result) in try collect() {
+        pause = Self.firstPause
         if let reason = try ended(point, result), !isStopping {
           ending = .stopped(reason)
           isStopping = true
@@ -95,6 +104,20 @@ final class SweepCrew {
     }
   }
 
+  /// When nothing else is left: waits, and then queues the points again that another process was at.
+  /// - Returns: false when there are none, or they have been tried often enough.
+  private func triesAgain() -> Bool {
+    guard !busy.isEmpty, pause <= Self.longestPause else { return false }
+    let now = Progress.now()
+    let start = pausedAt ?? now
+    pausedAt = start
+    if now - start < pause { return true }
+    (waiting, busy) = (busy.reversed(), [])
+    pausedAt = nil
+    pause *= 2
+    return true
+  }
+
   private func hire() throws -> SweepProcess {
     let worker = try SweepProcess(executable: options.executable, arguments: arguments, locks: locks)
     workers.append(worker)
@@ -114,7 +137,16 @@ final class SweepCrew {
         guard let point = worker.point else { continue }
         worker.point = nil
         worker.count += 1
-        guard let result = Self.result(reply) else { continue }
+        guard let result = Self.result(reply) else {
+          if reply["status"]?.string == "busy" {
+            busy.append(point)
+          } else {
+            // Interrupted, alone or with this process: it ends now. What it was at goes on in another, or is left.
+            worker.closeInput()
+            waiting.append(point)
+          }
+          continue
+        }
         guard result.status != .failed, let (sentence, isMemory) = exceeded(reply) else {
           results.append((point, result))
           continue
@@ -132,11 +164,16 @@ final class SweepCrew {
       let sentence = worker.death()
       if let point = worker.point {
         worker.point = nil
+        // It may have been killed just after it had put its result there.
+        if worker.sentence != nil { try folder.removeResult(point) }
         if worker.sentence != nil && worker.count > 0 && worker.exceededMemory {
           suspects.insert(point)
           waiting.append(point)
         } else if worker.sentence == nil && InterruptionFlag.isSet {
           // Ended by the signal that ends the sweep: not done, and no failure of its own.
+        } else if worker.sentence == nil && (worker.isTerminated || (worker.hasLeft && worker.count > 0)) {
+          // A signal to end came before it took notice of them, or between two points.
+          waiting.append(point)
         } else {
           results.append((point, SweepResult(.failed, message: sentence, seconds: Progress.now() - worker.startedAt)))
         }

@@ -17,6 +17,10 @@ final class SweepProcess {
   var exceededMemory = false
   /// It was waited for.
   var hasDied = false
+  /// It was waited for, and had ended by itself, in order.
+  private(set) var hasLeft = false
+  /// It was waited for, and had ended by SIGTERM.
+  private(set) var isTerminated = false
   private var received: [UInt8] = []
   private var said: [UInt8] = []
   private var status: Int32?
@@ -150,6 +154,8 @@ final class SweepProcess {
   func death() -> String {
     var status: Int32 = 0
     while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
+    hasLeft = status == 0
+    isTerminated = status & 0x7F == SIGTERM
     if let sentence { return sentence }
     let lines = String(decoding: said, as: UTF8.self).split(separator: "\n")
     // A trap says what it is in the first of its lines; what follows is a trace.

@@ -13,6 +13,8 @@ public struct SweepOutcome {
   /// Why it stopped before the end, if it did.
   public var reason: String?
   public var isInterrupted = false
+  /// Whether another process is still at those that are left.
+  public var areLeftToOthers = false
   public var folder = ""
 
   /// `12 points: 10 done, 1 diverged, 1 failed`.
@@ -73,9 +75,10 @@ public final class SweepRunner {
     try requireAllowed(earlier, states)
     var waiting = chosen.filter { !Self.hasEnded(states[$0]) }
     if waiting.isEmpty, case .same = earlier {
-      try requireKept()
       // Nothing to do; but a process may have been killed before it put the tables in order.
-      return try options.shard == nil ? collected(states) : outcome(states, among: chosen)
+      let outcome = try options.shard == nil ? collected(states) : outcome(states, among: chosen)
+      noteKept()
+      return outcome
     }
     let (jobs, threads) = try options.processes(points: max(1, waiting.count))
     for warning in try plan.preflight(waiting).warnings { progress.say(warning.description) }
@@ -91,7 +94,10 @@ public final class SweepRunner {
     waiting = chosen.filter { !Self.hasEnded(states[$0]) }
     if case .same = earlier {} else { try folder.writeDocument() }
     complain(states)
-    for point in waiting { try folder.clear(point, states[point]) }
+    for point in waiting {
+      try folder.clear(point, states[point])
+      states[point] = .missing
+    }
     // Shards leave the tables to whoever collects.
     let summary = options.shard == nil ? SweepSummary(folder: folder.path, plan: plan) : nil
     var results = Self.results(states)
@@ -114,13 +120,18 @@ public final class SweepRunner {
       return failures.reason(after: result)
     }
     progress.end()
+    // What another process was at, it may have ended by now.
+    for point in waiting {
+      guard case .finished = ending, case .missing = states[point] else { continue }
+      if case .ended(let result) = SweepPointState(folder: folder.run(point), id: plan.points[point].id) {
+        states[point] = .ended(result)
+        try summary?.add(result, at: point)
+      }
+    }
     try summary?.finish()
     var outcome = outcome(states, among: chosen)
     switch ending {
-    case .finished where outcome.left > 0:
-      progress.say(
-        "\(grouped(outcome.left)) point\(outcome.left == 1 ? " is" : "s are") being run by another process, and left to it"
-      )
+    case .finished where outcome.left > 0: outcome.areLeftToOthers = true
     case .finished: break
     case .interrupted: outcome.isInterrupted = true
     case .stopped(let reason): outcome.reason = reason
@@ -154,17 +165,18 @@ public final class SweepRunner {
         + "are done\(failed > 0 ? ", \(failed) failed" : ""); --resume runs the others, --output names another folder")
   }
 
-  /// - Throws: `Refusal` when files are to be kept of runs that have ended without.
-  func requireKept() throws {
+  /// Says which files are to be kept of runs that have all ended without. No refusal: these runs may have none (a network
+  /// has no currents), and the same command twice is no mistake.
+  func noteKept() {
     // A task on a cluster is told this of all its points, of which others may be left.
     guard options.shard == nil else { return }
     let lost = options.keeps.map(\.rawValue).sorted().filter { name in
       !chosen.contains { access("\(folder.run($0))/\(KeptFiles(rawValue: name)?.name ?? name)", F_OK) == 0 }
     }
     if lost.isEmpty { return }
-    throw Refusal(
-      "\(folder.path): every point is done, without \(lost.joined(separator: " and ")), so --keep would do nothing; remove "
-        + "the folders of the runs that are to be made again")
+    progress.say(
+      "\(folder.path): every point is done, without \(lost.joined(separator: " and ")); where runs are to leave them, "
+        + "remove the runs' folders, and they are made again")
   }
 
   /// Says which results are not usable.
