@@ -35,6 +35,8 @@ struct PruningCrashTests {
         { "train": { "epochs": 4, "batchSize": 16, "optimizer": { "learningRate": 0.05 },
             "prune": { "criterion": "mean-activation", "split": "validation", "count": 3, "start": 1, "end": 3, "layers": ["*"] } },
           "models": ["crossbar"], "label": "in-array" },
+        { "train": { "epochs": 2, "batchSize": 16, "optimizer": { "learningRate": 0.02, "weightDecay": 1e-3 } },
+          "models": ["masked"], "label": "masked-on" },
         { "evaluate": {}, "label": "test" },
         { "prune": { "criterion": "l1", "share": 0.5, "layers": ["*"] }, "models": ["crossbar"], "as": "smaller" },
         { "reinitialize": {}, "models": ["ideal"], "as": "scratch" },

@@ -155,7 +155,7 @@ struct PruningRunTests {
       try Safetensors.read("\(removed.folder)/models/main.safetensors")["conv5.weight"]?.shape == [8, 4, 3, 3])
   }
 
-  @Test("what is masked stays zero through later stages, and a resumed run knows of it")
+  @Test("what is masked stays zero through later stages")
   func masksLast() throws {
     let text = bench.text(
       "\"models\": { \"net\": \(network) }",
