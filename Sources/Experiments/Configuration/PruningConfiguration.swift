@@ -134,7 +134,8 @@ public struct PruningChoice: Configurable {
     }
     // A network with the structure of a pruned one was built with more than it has.
     let built = groups.layers.map { network.structure[$0.name]?.channels ?? $0.channels }
-    if let share, scope == .layer, let l = built.indices.first(where: { Pruner.left(of: built[$0], share: share) < 1 }) {
+    if let share, scope == .layer, let l = built.indices.first(where: { Pruner.left(of: built[$0], share: share) < 1 })
+    {
       refuse(
         "share", "a share of \(share) leaves none of the \(built[l]) channels of layer \(groups.layers[l].name)",
         "at most \(Double(built[l] - 1) / Double(built[l])) leaves one")
