@@ -56,6 +56,25 @@ import Testing
     #expect(largestError(found.recorder.means["fc2"]!, [1, 0, 0, 1]) == 0)
   }
 
+  @Test("a sum of three hands on in proportion to its terms")
+  func threeTerms() throws {
+    let pool = ThreadPool(threads: 1)
+    var b = ModelBuilder(inputShape: Shape(features: 2))
+    let terms = try [Float(1), 2, 3].map { scale in
+      try b.add("times\(scale)", linear([[scale, 0], [0, scale]], pool), inputs: [-1])
+    }
+    try b.add("sum", Add(), inputs: terms)
+    try b.add("fc", linear([[1, 0], [0, 1]], pool))
+    let model = try b.model()
+    for p in model.nodes.flatMap(\.layer.parameters) { p.values.update(repeating: 0, count: p.count) }
+    // Positive contributions alone: the classifier hands on 2, of which the terms have a sixth, a third and a half.
+    let found = try run(model, [1, 2], [0])
+    for (name, share) in [("times1.0", Float(1) / 3), ("times2.0", 2 / 3), ("times3.0", 1)] {
+      #expect(largestError(found.recorder.means[name]!, [share, 0]) < 1e-6)
+    }
+    #expect(largestError(found.input, [4, 0]) < 1e-5)
+  }
+
   @Test("α = 1, β = 0 hands on the positive contributions alone")
   func alphaOne() throws {
     let pool = ThreadPool(threads: 1)
