@@ -112,18 +112,18 @@ public final class Pruner {
       }
     case .share(let share, .global):
       let wanted = Pruner.left(of: channels.built, share: share)
-      ranking.remove(from: Array(groups.layers.indices), toTotal: wanted)
+      ranking.remove(from: Array(groups.layers.indices), to: wanted, of: Array(groups.layers.indices))
     case .count(let count):
       // What is coupled with a layer that is ranked by itself goes with it.
       let alone = groups.coupled.filter { $0.contains { separately[groups.layers[$0].name] != nil } }
       let together = groups.layers.indices.filter { l in !alone.contains { $0.contains(l) } }
       let wanted = together.reduce(-count) { $0 + channels($1).left }
-      ranking.remove(from: together, toTotal: wanted)
+      ranking.remove(from: together, to: wanted, of: together)
       for layers in alone {
-        let targets = layers.compactMap { l in
-          separately[groups.layers[l].name].map { (layer: l, left: channels(l).left - $0) }
+        for l in layers {
+          guard let own = separately[groups.layers[l].name] else { continue }
+          ranking.remove(from: layers, to: channels(l).left - own, of: [l])
         }
-        ranking.remove(from: layers) { left in targets.contains { left[$0.layer] > $0.left } }
       }
     }
     var kept: [String: [Int]] = [:]
@@ -232,16 +232,14 @@ public final class Pruner {
 
 /// Units of channels in the order in which they go.
 private struct Ranking {
-  private let groups: ChannelGroups
+  /// Of the channels that are alive, lowest score first: what is held at zero is gone already.
+  private let units: [[ChannelGroups.Member]]
   /// By layer and channel.
   private(set) var isLeft: [[Bool]]
   private var left: [Int]
-  /// Places in `groups.units`, lowest score first.
-  private let order: [Int]
 
   init(_ pruner: Pruner, _ scores: [[Double]]) {
     let groups = pruner.groups
-    self.groups = groups
     let alive = groups.layers.indices.map { pruner.isAlive($0) }
     isLeft = alive
     left = alive.map { $0.count { $0 } }
@@ -249,39 +247,36 @@ private struct Ranking {
     let norms = zip(scores, alive).map { list, alive in
       zip(list, alive).reduce(0.0) { $0 + ($1.1 ? $1.0 * $1.0 : 0) }.squareRoot()
     }
-    let values = groups.units.map { unit in
+    let living = groups.units.map { unit in unit.filter { alive[$0.layer][$0.channel] } }.filter { !$0.isEmpty }
+    let values = living.map { unit in
       unit.reduce(0.0) { $0 + scores[$1.layer][$1.channel] / (norms[$1.layer] > 0 ? norms[$1.layer] : 1) }
         / Double(unit.count)
     }
     // Ties go in the order of the network.
-    order = groups.units.indices.filter { u in alive[groups.units[u][0].layer][groups.units[u][0].channel] }
-      .sorted { (values[$0], $0) < (values[$1], $1) }
+    units = living.indices.sorted { (values[$0], $0) < (values[$1], $1) }.map { living[$0] }
   }
 
-  /// Takes the lowest units while `goesOn`, passing over those that would leave a layer empty.
-  ///
-  /// - Parameters:
-  ///   - layers: those whose units go; nil for all.
-  ///   - goesOn: gets the channels that are left in each layer.
+  /// Takes the lowest units of some layers while `goesOn`, which gets the channels that are left in each layer.
   mutating func remove(from layers: [Int], while goesOn: ([Int]) -> Bool) {
-    for u in order {
+    for unit in units {
       guard goesOn(left) else { return }
-      if layers.contains(groups.units[u][0].layer) { remove(u) }
+      if layers.contains(unit[0].layer) { remove(unit) }
     }
   }
 
-  /// Takes the lowest units down to so many channels of some layers together. What would take too much, since it is
-  /// coupled, is passed over: never more than was asked for goes.
-  mutating func remove(from layers: [Int], toTotal wanted: Int) {
-    var total = layers.reduce(0) { $0 + left[$1] }
-    for u in order where layers.contains(groups.units[u][0].layer) && total - groups.units[u].count >= wanted {
-      if remove(u) { total -= groups.units[u].count }
+  /// Takes the lowest units of some layers until so many channels of `counted` layers are left. A unit that would take too
+  /// many, since its channels are coupled, is passed over: never more than was asked for goes.
+  mutating func remove(from layers: [Int], to wanted: Int, of counted: [Int]) {
+    var total = counted.reduce(0) { $0 + left[$1] }
+    for unit in units where layers.contains(unit[0].layer) && isLeft[unit[0].layer][unit[0].channel] {
+      let taken = unit.count { counted.contains($0.layer) }
+      if taken > 0 && total - taken >= wanted && remove(unit) { total -= taken }
     }
   }
 
+  /// - Returns: false, and nothing has gone, where a layer would be left empty.
   @discardableResult
-  private mutating func remove(_ u: Int) -> Bool {
-    let unit = groups.units[u]
+  private mutating func remove(_ unit: [ChannelGroups.Member]) -> Bool {
     var after = left
     for m in unit { after[m.layer] -= 1 }
     guard unit.allSatisfy({ after[$0.layer] >= 1 }) else { return false }

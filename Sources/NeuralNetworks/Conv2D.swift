@@ -48,6 +48,7 @@ public final class Conv2D: Layer {
     self.padding = padding
     self.dilation = dilation
     self.groups = groups
+    isDepthwise = groups > 1 && groups == channels
     weight = Weights(
       "weight", outputs: outputs, patch: Shape(height: kernel.height, width: kernel.width, channels: channels / groups),
       groups: groups, isConvolution: true)
@@ -448,8 +449,9 @@ public final class Conv2D: Layer {
 
   // MARK: Channels
 
-  /// Each group reads one channel: an output goes with its input.
-  public var isDepthwise: Bool { groups > 1 && groups == channels }
+  /// Each group was built to read one channel: an output goes with its input. (Groups that shrank to one do not count: their
+  /// outputs went, and go, by themselves.)
+  public let isDepthwise: Bool
 
   public func channels(keeping inputs: [[Int]]) -> [Int]? {
     guard isDepthwise else { return nil }

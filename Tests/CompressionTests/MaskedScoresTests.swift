@@ -107,4 +107,58 @@ struct MaskedScoresTests {
       #expect(error.description.contains("but their channels go together: name all of layer2.0.conv2"))
     }
   }
+
+  /// c1 8 → c2 12 in two groups → classes.
+  private func grouped() throws -> Model {
+    var b = ModelBuilder(inputShape: Shape(height: 6, width: 6, channels: 3))
+    try b.add("c1", Conv2D(channels: 3, outputs: 8, kernel: (3, 3), padding: 1))
+    try b.add("c2", Conv2D(channels: 8, outputs: 12, kernel: (3, 3), padding: 1, groups: 2))
+    let before = b.shape
+    try b.add("flat", Flatten())
+    try b.add("fc", Linear(input: before, outputs: 4))
+    let model = try b.model()
+    try randomize(model)
+    return model
+  }
+
+  @Test("a grouped convolution whose groups shrank to one channel goes on losing its own")
+  func shrunkGroups() throws {
+    for form in [PruningForm.removed, .masked] {
+      let pruner = try Pruner(try grouped(), form: form, layers: ["c1", "c2"])
+      for share in [0.75, 0.8] {
+        let scores = pruner.groups.layers.map { (0..<$0.channels).map { Double($0) } }
+        try pruner.apply(try pruner.plan(scores, .share(share, .layer)))
+      }
+      #expect(pruner.groups.layers.map(\.name) == ["c1", "c2"])
+      // Two groups stay equally large: of twelve two are left at four fifths.
+      #expect(pruner.structure["c1"]?.kept.count == 2)
+      #expect(pruner.structure["c2"]?.kept.count == 2)
+    }
+  }
+
+  @Test("separate counts are not exceeded by what is coupled")
+  func separateCounts() throws {
+    let pruner = try Pruner(try grouped(), layers: ["c1", "c2"])
+    let scores = pruner.groups.layers.map { (0..<$0.channels).map { Double($0) } }
+    let plan = try pruner.plan(scores, .count(2), separately: ["c2": 3])
+    #expect(plan["c1"]?.count == 6)
+    #expect(plan["c2"]?.count == 10)
+  }
+
+  @Test("what is silenced already is not taken once more, whatever it is coupled with now")
+  func livingMembers() throws {
+    var left: [[Int]] = []
+    for form in [PruningForm.removed, .masked] {
+      let model = try network("resnet20", input: small)
+      let first = try Pruner(model, form: form, layers: ["layer1.0.conv2"])
+      try first.apply(["layer1.0.conv2": Array(8..<16)])
+      let second = try Pruner(model, form: form, residual: .group, layers: ["*"], mask: first.mask)
+      let before = second.channels.left
+      let scores = second.groups.layers.map { (0..<$0.channels).map { Double($0) } }
+      try second.apply(try second.plan(scores, .count(60)))
+      left.append([before, second.channels.left])
+    }
+    #expect(left[0][0] - left[0][1] == 60)
+    #expect(left[1][0] - left[1][1] == 60)
+  }
 }

@@ -228,6 +228,29 @@ struct PruningRunTests {
       ).contains("among the 3 drawn of the train part, and relevance is a mean over classes"))
   }
 
+  @Test("checks before a run know of copies that stages make, and of what they took")
+  func copies() throws {
+    let masked = "{ \"prune\": { \"share\": 0.5, \"form\": \"masked\", \"layers\": [\"conv*\"] }, \"as\": \"small\" }"
+    let crossbar =
+      "{ \"map\": { \"hardware\": { \"kind\": \"crossbar\", \"device\": { \"onResistance\": 1e5, \"offResistance\": 1e6 } } } }"
+    func text(_ stages: String) -> String { bench.text("\"models\": { \"net\": \(network) }", stages) }
+    #expect(bench.refusal(text("\(masked), { \"reinitialize\": {} }")).contains("channels of model small are held at zero"))
+    #expect(
+      bench.refusal(text("\(masked), \(crossbar), { \"train\": { \"epochs\": 1 } }")).contains(
+        "channels of model small are held at zero"))
+    func count(_ n: Int, _ layer: String, _ more: String = "") -> String {
+      "{ \"prune\": { \"count\": \(n), \"layers\": [\"\(layer)\"] }\(more) }"
+    }
+    #expect(
+      bench.refusal(text("\(count(12, "conv5", ", \"as\": \"small\"")), \(count(12, "conv5"))")).contains(
+        "1 event of 12 channels would leave layers empty: 3 of the 4 can go"))
+    // Layers that a stage before did not touch have all of theirs; nothing is held by a share of nothing.
+    try bench.load(text("\(count(12, "conv5")), \(count(7, "conv1"))")).preflight(forRun: true)
+    try bench.load(
+      text("{ \"prune\": { \"share\": 0, \"form\": \"masked\", \"layers\": [\"conv*\"] } }, { \"reinitialize\": {} }")
+    ).preflight(forRun: true)
+  }
+
   @Test("what a form leaves alive is reported")
   func shifts() throws {
     let (json, _) = try bench.run(

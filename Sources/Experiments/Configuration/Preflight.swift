@@ -99,10 +99,12 @@ private struct Preflight {
   /// Networks with their weights still zero, by the model's name.
   var networks: [String: Model] = [:]
   var hardware: [String: (configuration: any HardwareConfiguration, place: String)] = [:]
+  /// Models that the stages looked at so far make.
+  var made: [String] = []
   /// The form in which earlier stages hold channels of a model at zero.
   var masks: [String: PruningForm] = [:]
-  /// Channels that earlier stages took by counts.
-  var counted: [String: Int] = [:]
+  /// Channels that earlier stages took by counts, by model: which layers they could take them from, and how many.
+  var counted: [String: [(layers: Set<String>, count: Int)]] = [:]
 
   init(_ loaded: LoadedExperiment, forRun: Bool) {
     self.loaded = loaded
@@ -308,9 +310,10 @@ private struct Preflight {
     let path = "\(at).\(body.kind)"
     do { try body.checkInputs(in: experiment, resolve: loaded.resolve) } catch { refuse("\(error)", at: path) }
     guard body.needsModel else { return }
-    let targets = (stage.models ?? experiment.models.map(\.key)).filter {
+    let targets = (stage.models ?? experiment.models.map(\.key) + made).filter {
       body is any EnsembleStage || !isEnsemble($0)
     }
+    if let name = stage.result { made.append(name) }
     if let map = body as? MapStage {
       for target in targets {
         let name = stage.result ?? target
@@ -449,9 +452,11 @@ private struct Preflight {
           ))
       }
       guard let network = networks[target] else { continue }
-      keys.check(network, events: events, gone: counted[target] ?? 0) { found.append(($0, $1, $2)) }
-      if let count = keys.count { counted[made, default: 0] += count * events }
-      if keys.form != .removed { masks[made] = keys.form }
+      if let taken = keys.check(network, events: events, gone: counted[target] ?? [], refuse: { found.append(($0, $1, $2)) })
+      {
+        counted[made, default: []].append(taken)
+      }
+      if keys.form != .removed && keys.share != 0 { masks[made] = keys.form }
       guard keys.form != .removed, let (configuration, _) = hardware[target] else { continue }
       if let layer = layerWithoutZeros(network, configuration) {
         found.append(

@@ -112,19 +112,21 @@ public struct PruningChoice: Configurable {
   ///
   /// - Parameters:
   ///   - events: how often `count` goes.
-  ///   - gone: channels that stages before this one took by their counts.
+  ///   - gone: channels that stages before this one took by their counts, with the layers they chose from.
   ///   - refuse: gets the key, a sentence and a hint.
+  /// - Returns: what this stage takes by its count, and from which layers; nil if it has none.
+  @discardableResult
   func check(
-    _ network: Model, events: Int, gone: Int = 0,
+    _ network: Model, events: Int, gone: [(layers: Set<String>, count: Int)] = [],
     refuse: (_ key: String, _ sentence: String, _ hint: String) -> Void
-  ) {
+  ) -> (layers: Set<String>, count: Int)? {
     do { try criterion.criterion.check(network) } catch { refuse("criterion", "\(error)", "") }
     let groups: ChannelGroups
     do {
       groups = try ChannelGroups(network, residual: residual, layers: layers, protected: protect)
     } catch {
       refuse(layers == nil ? "protect" : "layers", "\(error)", "")
-      return
+      return nil
     }
     if criterion.criterion.needs == .batchNorm, let layer = groups.layers.first(where: { $0.norm == nil }) {
       refuse(
@@ -151,13 +153,18 @@ public struct PruningChoice: Configurable {
         "separately", "\(times) of \(count) leave none of the \(layer.channels) channels of layer \(name)",
         "lower the count, or prune less often")
     }
-    let together = groups.layers.filter { separately[$0.name] == nil }.map(\.channels)
-    let all = together.reduce(0, +)
-    let removable = all - together.count - gone
+    // What is coupled with a layer that is ranked by itself goes with it.
+    let together = groups.coupled.filter { !$0.contains { separately[groups.layers[$0].name] != nil } }.flatMap { $0 }
+      .map { groups.layers[$0] }
+    let all = together.reduce(0) { $0 + $1.channels }
+    let names = Set(together.map(\.name))
+    // Where a stage before this one chose from other layers as well, all may have gone there.
+    let before = gone.reduce(0) { $0 + ($1.layers.isSubset(of: names) ? $1.count : 0) }
+    let removable = all - together.count - before
     if let count, count * events > removable {
       refuse(
         "count",
-        "\(times) of \(count) channels would leave layers empty: \(max(0, removable)) of the \(all - gone) can go",
+        "\(times) of \(count) channels would leave layers empty: \(max(0, removable)) of the \(all - before) can go",
         "lower \"count\", or prune less often")
     }
     let whole = built.reduce(0, +)
@@ -166,6 +173,7 @@ public struct PruningChoice: Configurable {
         "share", "a share of \(share) would leave layers empty: \(whole - built.count) of the \(whole) can go",
         "at most \(Double(whole - built.count) / Double(whole)) leaves each layer one")
     }
+    return count.map { (names, $0 * events) }
   }
 }
 

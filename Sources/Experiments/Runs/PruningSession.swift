@@ -87,7 +87,7 @@ final class PruningSession {
     let scores = try pruner.scores(keys.criterion.criterion, scoringContext(event: event))
     let scored = Progress.now()
     run.addTiming("\(name).\(context.label).scoring", scored - start)
-    let before = pruner.channels.left
+    let before = pruner.groups.layers.map(\.name).enumerated().map { (name: $1, left: pruner.channels($0).left) }
     let plan = try pruner.plan(scores, amount, separately: keys.separately)
     try change { try pruner.apply(plan, optimizer: optimizer) }
     subject.history.mask = pruner.mask
@@ -100,20 +100,32 @@ final class PruningSession {
   }
 
   /// Says where fewer channels went than were asked for.
-  private func tellOfShortfall(_ event: Int, _ amount: PruningSchedule.Amount, before: Int) {
-    let channels = pruner.channels
-    let wanted: Int
-    switch amount {
-    case .share(let share, .global): wanted = before - Pruner.left(of: channels.built, share: share)
-    case .share(_, .layer): return
-    // Layers that are ranked by themselves have counts of their own, and what is coupled with them goes as well.
-    case .count(let count): wanted = keys.separately.isEmpty ? count : 0
+  private func tellOfShortfall(
+    _ event: Int, _ amount: PruningSchedule.Amount, before: [(name: String, left: Int)]
+  ) {
+    let now = Dictionary(
+      pruner.groups.layers.indices.map { (pruner.groups.layers[$0].name, pruner.channels($0).left) },
+      uniquingKeysWith: { a, _ in a })
+    let gone = before.map { (name: $0.name, count: $0.left - (now[$0.name] ?? $0.left)) }
+    func tell(_ taken: Int, of wanted: Int, _ where: String) {
+      guard taken < wanted else { return }
+      context.run.progress.say(
+        "warning: event \(event + 1) of stage \(context.label) took \(taken) of the \(wanted) channels asked for"
+          + "\(`where`): every layer keeps one, and what is coupled goes together")
     }
-    let gone = before - channels.left
-    guard gone < wanted else { return }
-    context.run.progress.say(
-      "warning: event \(event + 1) of stage \(context.label) took \(gone) of the \(wanted) channels asked for: every "
-        + "layer keeps one, and what is coupled goes together")
+    switch amount {
+    case .share(_, .layer): return
+    case .share(let share, .global):
+      let wanted = before.reduce(0) { $0 + $1.left } - Pruner.left(of: pruner.channels.built, share: share)
+      tell(gone.reduce(0) { $0 + $1.count }, of: wanted, "")
+    case .count(let count):
+      let alone = pruner.groups.coupled.map { $0.map { pruner.groups.layers[$0].name } }
+        .filter { $0.contains { keys.separately[$0] != nil } }.flatMap { $0 }
+      tell(gone.reduce(0) { $0 + (alone.contains($1.name) ? 0 : $1.count) }, of: count, "")
+      for (name, own) in keys.separately.sorted(by: { $0.key < $1.key }) {
+        tell(gone.first { $0.name == name }?.count ?? 0, of: own, " of layer \(name)")
+      }
+    }
   }
 
   // MARK: Reports
