@@ -69,7 +69,7 @@ import Testing
     for p in model.nodes.flatMap(\.layer.parameters) { p.values.update(repeating: 0, count: p.count) }
     // Positive contributions alone: the classifier hands on 2, of which the terms have a sixth, a third and a half.
     let found = try run(model, [1, 2], [0])
-    for (name, share) in [("times1.0", Float(1) / 3), ("times2.0", 2 / 3), ("times3.0", 1)] {
+    for (name, share) in [("times1.0", 1.0 / 3), ("times2.0", 2.0 / 3), ("times3.0", 1.0)] {
       #expect(largestError(found.recorder.means[name]!, [share, 0]) < 1e-6)
     }
     #expect(largestError(found.input, [4, 0]) < 1e-5)
