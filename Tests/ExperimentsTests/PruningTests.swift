@@ -231,10 +231,12 @@ struct PruningRunTests {
   @Test("checks before a run know of copies that stages make, and of what they took")
   func copies() throws {
     let masked = "{ \"prune\": { \"share\": 0.5, \"form\": \"masked\", \"layers\": [\"conv*\"] }, \"as\": \"small\" }"
-    let crossbar =
-      "{ \"map\": { \"hardware\": { \"kind\": \"crossbar\", \"device\": { \"onResistance\": 1e5, \"offResistance\": 1e6 } } } }"
+    let crossbar = """
+      { "map": { "hardware": { "kind": "crossbar", "device": { "onResistance": 1e5, "offResistance": 1e6 } } } }
+      """
     func text(_ stages: String) -> String { bench.text("\"models\": { \"net\": \(network) }", stages) }
-    #expect(bench.refusal(text("\(masked), { \"reinitialize\": {} }")).contains("channels of model small are held at zero"))
+    #expect(
+      bench.refusal(text("\(masked), { \"reinitialize\": {} }")).contains("channels of model small are held at zero"))
     #expect(
       bench.refusal(text("\(masked), \(crossbar), { \"train\": { \"epochs\": 1 } }")).contains(
         "channels of model small are held at zero"))

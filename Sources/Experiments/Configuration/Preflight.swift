@@ -452,10 +452,8 @@ private struct Preflight {
           ))
       }
       guard let network = networks[target] else { continue }
-      if let taken = keys.check(network, events: events, gone: counted[target] ?? [], refuse: { found.append(($0, $1, $2)) })
-      {
-        counted[made, default: []].append(taken)
-      }
+      let taken = keys.check(network, events: events, gone: counted[target] ?? []) { found.append(($0, $1, $2)) }
+      if let taken { counted[made, default: []].append(taken) }
       if keys.form != .removed && keys.share != 0 { masks[made] = keys.form }
       guard keys.form != .removed, let (configuration, _) = hardware[target] else { continue }
       if let layer = layerWithoutZeros(network, configuration) {
