@@ -1,5 +1,6 @@
 import Crossbars
 import Glibc
+import LinearAlgebra
 import NeuralNetworks
 
 /// Speed beside the machine's limits and beside peers. `Benchmarks/run` builds, sets up the peers and calls it.
@@ -31,6 +32,8 @@ import NeuralNetworks
     """
 
   static func main() {
+    // As the product does: OpenBLAS takes kernels of 2004 on processors that it does not know.
+    BLAS.restartWithFittingKernels()
     do {
       try run()
     } catch {
