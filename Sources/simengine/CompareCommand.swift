@@ -6,10 +6,12 @@ struct CompareCommand: ParsableCommand {
     commandName: "compare", abstract: "Tables over runs: mean ± standard deviation over seeds.",
     discussion: """
       Runs that differ in their seed alone are one row. Paths of the configuration may be shortened to an end that is \
-      unique: adcBits for models.crossbar.hardware.converters.adcBits.
+      unique, adcBits for models.crossbar.hardware.converters.adcBits, or that no run has twice: prune.share for stages \
+      at different places of several experiments. Experiments' names are the path "name".
 
         simengine compare Results/adc --rows wireResistance --columns adcBits
         simengine compare Results/adc --baseline adcBits=8 --where 'wireResistance<10' --sort test.accuracy
+        simengine compare Results/pruned Results/scratch --rows prune.share --columns name --figure accuracy.svg
 
       A baseline's differences are tested by Student's paired t-test over the seeds that both rows have. Diverged and \
       failed runs are counted in the table and enter no mean.
@@ -45,6 +47,12 @@ struct CompareCommand: ParsableCommand {
   var spread: Uncertainty = .deviation
   @Option(help: "table, markdown, csv or json.")
   var format: Comparison.Format = .table
+  @Option(
+    name: .long, parsing: .singleValue,
+    help: ArgumentHelp(
+      "Draws the table as well: the first path of --rows along x, all else as lines with error bars; NAME.svg, or "
+        + "NAME.gp for the script with its data.", valueName: "file"), completion: .file(extensions: ["svg", "gp"]))
+  var figure: [String] = []
 
   func run() throws {
     var request = Comparison.Request()
@@ -60,6 +68,7 @@ struct CompareCommand: ParsableCommand {
       let comparison = try Comparison(folders: folders, request)
       for note in comparison.notes { Main.complain(note) }
       print(comparison.text(format))
+      try comparison.draw(into: figure)
     } catch { throw Failure(status: 2, message: "\(error)") }
   }
 }

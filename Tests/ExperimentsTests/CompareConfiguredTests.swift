@@ -98,6 +98,19 @@ struct CompareConfiguredTests {
     #expect(try compare(sample).rows.map { $0.group.value(.path(Self.schedule)) } == ["cosine", "step"])
   }
 
+  @Test("where configurations cannot be read, a note says which paths are not known, and the table stands")
+  func unreadable() throws {
+    let sample = try sample("unreadable", [[:], [Self.batch: 10]])
+    for id in sample.ids { try FileManager.default.removeItem(atPath: "\(sample.folder)/\(id)/config.json") }
+    #expect(try compare(sample).notes.isEmpty, "the sweep says what its points are")
+    let record = try String(contentsOfFile: sample.folder + "/sweep.json", encoding: .utf8)
+    try record.replacing("\"epochs\"", with: "\"epoch\"").write(
+      toFile: sample.folder + "/sweep.json", atomically: true, encoding: .utf8)
+    let comparison = try compare(sample) { $0.rows = ["batchSize"] }
+    #expect(comparison.rows.count == 2)
+    #expect(comparison.notes.contains { $0.hasSuffix("or batchSize will not be known where a point does not set it") })
+  }
+
   @Test("conditions and baselines take the short form of what points leave as configured")
   func conditions() throws {
     let sample = try sample(
@@ -110,6 +123,8 @@ struct CompareConfiguredTests {
       try counts(
         sample, ["model.hidden=8", "hidden=[8]", "hidden=16", "hidden<10", "update=programmed", "update=outer-product"])
         == [5, 5, 1, 5, 5, 1])
+    // Where it is not swept, the end of a path names it as well.
+    #expect(try counts(sample, ["converters.adcBits=8", "schedule=cosine"]) == [6, 6])
     #expect(
       try counts(sample, ["optimizer=sgd", "optimizer=adam", "architecture=mlp", "data=mnist-5k"]) == [5, 1, 6, 6])
     let comparison = try compare(sample) { $0.baseline = "update=programmed,hidden=8,batchSize=50,optimizer=sgd" }

@@ -228,6 +228,20 @@ struct PruningRunTests {
       ).contains("among the 3 drawn of the train part, and relevance is a mean over classes"))
   }
 
+  @Test("validate looks at the points of a sweep, not at values that they all replace")
+  func sweptSamples() throws {
+    func found(_ samples: Int, _ sweep: String) throws -> String {
+      let stage = train("\"count\": 1, \"criterion\": \"relevance\", \"samples\": \(samples), \"layers\": [\"conv*\"]")
+      let text = bench.text("\"model\": \(network), \"sweep\": { \(sweep) }", stage)
+      do { return "\(try bench.load(text).preflight(forRun: false))" } catch { return "\(error)" }
+    }
+    let path = "stages.train.prune.samples"
+    #expect(try found(3, "\"seed\": [1, 2]").contains("among the 3 drawn of the train part"))
+    #expect(try !found(3, "\"\(path)\": [100, 150]").contains("drawn of the train part"))
+    let small = try found(100, "\"\(path)\": [100, 3]")
+    #expect(small.contains("among the 3 drawn of the train part") && small.contains("(at prune.samples=3)"), "\(small)")
+  }
+
   @Test("checks before a run know of copies that stages make, and of what they took")
   func copies() throws {
     let masked = "{ \"prune\": { \"share\": 0.5, \"form\": \"masked\", \"layers\": [\"conv*\"] }, \"as\": \"small\" }"

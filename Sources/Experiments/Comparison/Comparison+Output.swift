@@ -14,7 +14,9 @@ extension Comparison {
   }
 
   /// Whether rows must be told apart by their experiments' names.
-  var showsName: Bool { Set(rows.compactMap { $0.group.example?.name }).count > 1 }
+  var showsName: Bool {
+    !(selectors + columns).contains(.name) && Set(rows.compactMap { $0.group.example?.name }).count > 1
+  }
   var losses: Bool { rows.contains { !$0.group.losses.isEmpty } }
 
   private var table: TextTable {

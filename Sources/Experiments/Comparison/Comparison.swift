@@ -44,6 +44,8 @@ public struct Comparison {
   var heads: [Selector: String] = [:]
   let averaged: [Selector]
   let columns: [Selector]
+  /// The first of the paths asked for as rows.
+  let axis: Selector?
   let hasBaseline: Bool
   let uncertainty: Uncertainty
   /// What was found and left out, a sentence each.
@@ -57,6 +59,7 @@ public struct Comparison {
     let tests = try conditions.map { ($0, try finder.find($0.path, "--where")) }
     let rowSelectors = try request.rows.map { try finder.find($0, "--rows") }
     columns = try request.columns.map { try finder.find($0, "--columns") }
+    axis = rowSelectors.first
     let laidOut = rowSelectors + columns
     let further = try request.averaged.map { try finder.find($0, "--average") }
     // A seed that was asked for by name is kept apart.
@@ -104,8 +107,10 @@ public struct Comparison {
   /// Lays rows out by the paths asked for; what else they differ in keeps them apart.
   private mutating func arrange(_ wanted: [Selector], named: Bool) {
     let visible = rows.map(\.group)
+    // Experiments have a column of their own, so that what they alone differ in needs none.
+    let shown = wanted + columns + (showsName ? [.name] : [])
     let others = selectors.filter { s in
-      !wanted.contains(s) && !RunGroup.isDetermined(s, by: wanted + columns, in: visible)
+      !wanted.contains(s) && !RunGroup.isDetermined(s, by: shown, in: visible)
     }
     if named && !others.isEmpty {
       let short = PathNames(paths: others.map(\.title)).short

@@ -69,7 +69,7 @@ struct Condition {
 
 extension JSON {
   /// Keys whose value may be written in place of the whole object, the one that says most first.
-  private static let shorthands = ["dataset", "architecture", "kind", "preset", "mode", "train"]
+  static let shorthands = ["dataset", "architecture", "kind", "preset", "mode", "train"]
 
   /// Whether it is a number, a text or a truth value.
   var isScalar: Bool {

@@ -12,16 +12,8 @@ struct PathNames {
     return zip(paths, ends).map { path, list in list.first { users[$0] == 1 && Int($0) == nil } ?? path }
   }
 
-  /// The path that a text names: itself, or an end that is unique among them; nil if none has it.
-  /// - Throws: `RunError` if several have it.
-  func find(_ text: String, option: String) throws -> String? {
-    if paths.contains(text) { return text }
-    let found = paths.filter { $0.hasSuffix("." + text) }
-    guard found.count > 1 else { return found.first }
-    throw RunError(
-      "\(option) \(text): is the end of \(found.count) paths: \(found.prefix(6).joined(separator: ", "))"
-        + "\(found.count > 6 ? ", …" : ""); give more of it")
-  }
+  /// The paths that a text names: the one that it is, or all that end in it.
+  func named(_ text: String) -> [String] { paths.contains(text) ? [text] : paths.filter { $0.hasSuffix("." + text) } }
 
   /// Ends of a path, the shortest first: rows, hardware.rows, models.main.hardware.rows.
   private static func ends(_ path: String) -> [String] {

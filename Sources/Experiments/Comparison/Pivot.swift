@@ -9,7 +9,7 @@ struct Pivot {
 
   private struct Column {
     var values: [JSON?]
-    /// adcBits (bit) 4, or just 4 where one path names the columns.
+    /// adcBits (bit) 4, or just 4 where one path names the columns; a text speaks for itself.
     var head: String
   }
   private struct Line {
@@ -36,7 +36,7 @@ struct Pivot {
       let values = comparison.columns.map { row.group.value($0) }
       columns[column] = Column(values: values, head: Self.head(values, comparison))
       let own = comparison.selectors.map { row.group.value($0) }
-      let name = row.group.example?.name ?? ""
+      let name = comparison.columns.contains(.name) ? "" : row.group.example?.name ?? ""
       let key = ([name] + own.map { $0?.canonical ?? "" }).joined(separator: "\u{1f}")
       let place = linePlaces[key] ?? lines.count
       if place == lines.count {
@@ -51,8 +51,10 @@ struct Pivot {
 
   private static func head(_ values: [JSON?], _ comparison: Comparison) -> String {
     zip(comparison.columns, values).map { selector, value in
-      let text = value?.cell ?? "–"
-      return comparison.columns.count == 1 ? text : "\(comparison.heads[selector] ?? selector.title) \(text)"
+      guard let value else { return "–" }
+      let text = value.cell
+      return comparison.columns.count == 1 || value.string != nil
+        ? text : "\(comparison.heads[selector] ?? selector.title) \(text)"
     }.joined(separator: ", ")
   }
 

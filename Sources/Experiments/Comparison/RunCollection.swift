@@ -183,8 +183,9 @@ struct RunCollection {
     if isOneSweep, !lookedUp.contains(path), runs.contains(where: { $0.values[path] == nil }) {
       // What the first run has under such an end is what will be asked for next: one pass over the files for both.
       let first = configurations.flatMap { ConfigurationDifferences.leaves($0).map(\.path) }
-      let likely = (try? PathNames(paths: first).find(path, option: "")) ?? path
-      let paths = [path] + (likely == path || lookedUp.contains(likely) ? [] : [likely])
+      let likely = PathNames(paths: first).named(path)
+      let isNew = likely.count == 1 && likely[0] != path && !lookedUp.contains(likely[0])
+      let paths = [path] + (isNew ? likely : [])
       let found = try ConfiguredValues(at: paths, of: runs, in: sweeps[0], findsLeaves: foundLeaves == nil)
       take(found, at: paths)
       if foundLeaves == nil { foundLeaves = found.leaves }
@@ -238,10 +239,16 @@ struct RunCollection {
         runs[i].configured["seed"] = .init(value: sweep.seed, name: sweep.seed)
       }
       lookedUp.insert("seed")
-      // What a point leaves as configured has the value of its configuration, for rows, baselines and pairs. Where a
-      // configuration cannot be had, none of the points has it.
+      // What a point leaves as configured has the value of its configuration, for rows, baselines and pairs. Where one
+      // cannot be had, none of the points has it.
       let left = sweep.paths.filter { path in path != "seed" && runs.contains { $0.values[path] == nil } }
-      if !left.isEmpty, let found = try? ConfiguredValues(at: left, of: runs, in: sweep) { take(found, at: left) }
+      if !left.isEmpty {
+        do { take(try ConfiguredValues(at: left, of: runs, in: sweep), at: left) } catch {
+          notes.append(
+            "\(error), or \(PathNames(paths: left).short.joined(separator: ", ")) will not be known where a point does not "
+              + "set it")
+        }
+      }
       paths = sweep.paths.filter { path in
         path != "seed" && path != "name" && Set(runs.map { $0.value(at: path)?.canonical ?? "" }).count > 1
       }

@@ -3,6 +3,9 @@ import Configuration
 /// What rows are told apart by: a configuration path, the seed, the experiment's name, or a sweep point's label.
 enum Selector: Hashable {
   case path(String)
+  /// What a user's word names at several places, of which no run has two: share of stages.0.train.prune in one experiment,
+  /// of stages.1.prune in another.
+  case places(String, [String])
   case name
   case label
 
@@ -11,6 +14,7 @@ enum Selector: Hashable {
   func value(_ run: RunRecord) -> JSON? {
     switch self {
     case .path(let path): run.value(at: path)
+    case .places(_, let paths): paths.lazy.compactMap { run.value(at: $0) }.first
     case .name: .string(run.name)
     case .label: run.label.map { .string($0) }
     }
@@ -18,13 +22,18 @@ enum Selector: Hashable {
 
   /// What a condition compares: the whole value, where tables have a short name for it or none.
   func whole(_ run: RunRecord) -> JSON? {
-    if case .path(let path) = self { run.whole(at: path) } else { value(run) }
+    switch self {
+    case .path(let path): run.whole(at: path)
+    case .places(_, let paths): paths.lazy.compactMap { run.whole(at: $0) }.first
+    case .name, .label: value(run)
+    }
   }
 
   /// In a CSV's head.
   var title: String {
     switch self {
     case .path(let path): path
+    case .places(let word, _): word
     case .name: "experiment"
     case .label: "point"
     }

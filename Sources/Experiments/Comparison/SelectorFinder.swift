@@ -14,7 +14,7 @@ struct SelectorFinder {
     return [.name] + labels + collection.paths.map { .path($0) } + [.seed]
   }
 
-  /// - Throws: `RunError` for an end that several paths have, or a path that no configuration has.
+  /// - Throws: `RunError` for an end of several paths that a run has two of, or a path that no configuration has.
   mutating func find(_ text: String, _ option: String) throws -> Selector {
     switch text {
     case "seed": return .seed
@@ -22,18 +22,18 @@ struct SelectorFinder {
     case "point" where collection.runs.contains { $0.label != nil }: return .label
     default: break
     }
-    if let path = try PathNames(paths: collection.paths).find(text, option: option) { return .path(path) }
-    if collection.isOneSweep, let path = try PathNames(paths: collection.sweeps[0].paths).find(text, option: option) {
-      try collection.lookUp(path)
-      return .path(path)
-    }
+    if let found = try named(text, among: collection.paths, option) { return found }
+    if collection.isOneSweep, let found = try named(text, among: collection.sweeps[0].paths, option) { return found }
     // As `--set` finds it: a stage by its label, the one model as "model".
     if let path = differing(at: text) { return .path(path) }
     if try collection.lookUp(text) { return .path(text) }
     let leaves = collection.leaves
-    if let path = try PathNames(paths: leaves).find(text, option: option) {
-      try collection.lookUp(path)
-      return .path(path)
+    if let found = try named(text, among: leaves, option) { return found }
+    // Some keys may be left out, in a table as in a configuration: criterion for criterion.kind.
+    for key in JSON.shorthands {
+      guard let found = try named("\(text).\(key)", among: leaves, option) else { continue }
+      if case .places(_, let paths) = found { return .places(text, paths) }
+      return .places(text, [found.title])
     }
     let ends = leaves.compactMap { $0.split(separator: ".").last.map(String.init) }
     let last = text.split(separator: ".").last.map(String.init) ?? text
@@ -42,6 +42,21 @@ struct SelectorFinder {
       "\(option) \(text): no run's configuration has a value at \(text)"
         + (guess.hasPrefix("did you mean") ? "; \(guess)" : "")
         + (access(text, F_OK) == 0 ? "; \(text) is a folder here, and folders stand before the options" : ""))
+  }
+
+  /// What a text names among some paths; nil if none ends in it.
+  /// - Throws: `RunError` for several paths of which a run has two.
+  private mutating func named(_ text: String, among paths: [String], _ option: String) throws -> Selector? {
+    let found = PathNames(paths: paths).named(text)
+    // Those are known already, as far as they can be.
+    for path in found where !collection.paths.contains(path) { try collection.lookUp(path) }
+    guard found.count > 1 else { return found.first.map { .path($0) } }
+    if collection.runs.allSatisfy({ run in found.count { run.whole(at: $0) != nil } < 2 }) {
+      return .places(text, found)
+    }
+    throw RunError(
+      "\(option) \(text): is the end of \(found.count) paths: \(found.prefix(6).joined(separator: ", "))"
+        + "\(found.count > 6 ? ", …" : ""); give more of it")
   }
 
   /// The differing path that names the same place, if there is one.
@@ -61,9 +76,9 @@ struct SelectorFinder {
       collection.runs.first(where: { $0.config != nil })?.config ?? collection.sweeps.first?.config ?? JSON(.null)
     return Dictionary(
       selectors.map { selector in
-        guard case .path(let path) = selector else { return (selector, selector.title) }
+        guard let path = selector.example else { return (selector, selector.title) }
         let unit = unitSymbol(ExperimentConfiguration.unit(at: path, in: document))
-        return (selector, (short[path] ?? path) + (unit.isEmpty ? "" : " (\(unit))"))
+        return (selector, (short[path] ?? selector.title) + (unit.isEmpty ? "" : " (\(unit))"))
       }, uniquingKeysWith: { a, _ in a })
   }
 }
@@ -86,5 +101,16 @@ enum MetricNames {
           + (names.count > 30 ? ", … (\(names.count) in all)" : ""))
     }
     return names.filter { n in wanted.contains { globMatches($0, n) } }
+  }
+}
+
+extension Selector {
+  /// A configuration path of it, whose unit is that of all.
+  fileprivate var example: String? {
+    switch self {
+    case .path(let path): path
+    case .places(_, let paths): paths.first
+    case .name, .label: nil
+    }
   }
 }

@@ -549,16 +549,36 @@ private struct Preflight {
 
   // MARK: Sweep
 
-  /// Every point of a sweep must be a configuration.
+  /// Every point of a sweep must be a configuration, and find what it needs; what all points set is asked of them alone.
   private mutating func sweep() {
     guard !experiment.sweep.isEmpty else { return }
     do {
-      warnings += try SweepPlan(document: loaded.document, folder: loaded.folder).warnings.warnings.filter { found in
-        // Said of the configuration itself.
-        !loaded.warnings.warnings.contains {
-          $0.message == found.message && $0.position.offset == found.position.offset
-        }
-      }
+      let plan = try SweepPlan(document: loaded.document, folder: loaded.folder)
+      Self.add(plan.warnings.warnings.filter { !Self.contains(loaded.warnings.warnings, $0) }, to: &warnings)
+      // A run takes the configuration as it stands.
+      if forRun { return }
+      errors.removeAll { plan.isSetEverywhere($0.path) }
+      warnings.removeAll { plan.isSetEverywhere($0.path) }
+      let found = try Self.points(of: plan)
+      Self.add(found.errors, to: &errors)
+      Self.add(found.warnings, to: &warnings)
     } catch let found as Diagnostics { errors += found.errors } catch { refuse("\(error)", at: "sweep") }
+  }
+
+  private static func points(of plan: SweepPlan) throws -> Diagnostics {
+    do { return try plan.preflight(Array(plan.points.indices), forRun: false) } catch let found as Diagnostics {
+      return found
+    }
+  }
+
+  /// Adds what was not said of the configuration itself.
+  private static func add(_ new: [Diagnostic], to list: inout [Diagnostic]) {
+    list += new.filter { !contains(list, $0) }
+  }
+
+  private static func contains(_ list: [Diagnostic], _ found: Diagnostic) -> Bool {
+    list.contains {
+      ($0.message == found.message || $0.path == found.path) && $0.position.offset == found.position.offset
+    }
   }
 }

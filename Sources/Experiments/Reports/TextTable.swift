@@ -66,7 +66,12 @@ func decimals(_ x: Double, _ n: Int) -> String {
 /// A metric as people read it: accuracies in per cent, large counts grouped, others with four digits.
 func readable(_ name: String, _ value: Double) -> String {
   if isShare(name) { return decimals(100 * value, 2) + " %" }
+  if lastPart(name) == "area" { return fourDigits(value) + " mm²" }
   if let unit = unit(name) { return withPrefix(value, unit) }
+  return fourDigits(value)
+}
+
+private func fourDigits(_ value: Double) -> String {
   if value == value.rounded(), abs(value) < 1e15 { return grouped(Int(value)) }
   let magnitude = abs(value)
   return magnitude >= 1e-3 && magnitude < 1e5 ? decimals(value, magnitude < 1 ? 4 : 3) : "\(Float(value))"
@@ -124,9 +129,10 @@ func measured(_ name: String, _ mean: Double, _ width: Double) -> String {
     let (size, prefix) = prefix(largest)
     return "\(text(size)) \(prefix)\(unit)"
   }
-  if largest >= 1e-3 && largest < 1e5 { return text(1) }
+  let unit = lastPart(name) == "area" ? " mm²" : ""
+  if largest >= 1e-3 && largest < 1e5 { return text(1) + unit }
   let exponent = Int(log10(largest).rounded(.down))
-  return "(\(text(pow(10, Double(exponent)))))e\(exponent)"
+  return "(\(text(pow(10, Double(exponent)))))e\(exponent)\(unit)"
 }
 
 func grouped(_ n: Int) -> String {

@@ -8,10 +8,12 @@ extension SweepPlan {
 
   /// Looks at enough points that every value of every axis is in one of them.
   ///
-  /// - Parameter chosen: the points that are to be run.
+  /// - Parameters:
+  ///   - chosen: the points that are to be run.
+  ///   - forRun: refuses a named data set that is not on this machine, which is a warning otherwise.
   /// - Returns: what is suspicious.
   /// - Throws: `Diagnostics` with everything that is wrong, once for each place.
-  func preflight(_ chosen: [Int]) throws -> Diagnostics {
+  func preflight(_ chosen: [Int], forRun: Bool = true) throws -> Diagnostics {
     let shelf = DataShelf()
     let started = Progress.now()
     var seen: Set<String> = []
@@ -30,7 +32,7 @@ extension SweepPlan {
       guard isNew else { continue }
       do {
         let loaded = try LoadedExperiment(document: try document(of: point), folder: folder, shelf: shelf)
-        add(try loaded.preflight(forRun: true).warnings, to: &warnings, point)
+        add(try loaded.preflight(forRun: forRun).warnings, to: &warnings, point)
       } catch let found as Diagnostics {
         add(found.errors, to: &errors, point)
         add(found.warnings, to: &warnings, point)
@@ -40,5 +42,15 @@ extension SweepPlan {
     let found = Diagnostics(errors: errors, warnings: warnings, footer: LoadedExperiment.footer)
     if !errors.isEmpty { throw found }
     return found
+  }
+
+  /// Whether every point sets this path, or what it lies in.
+  func isSetEverywhere(_ path: String) -> Bool {
+    func isInside(_ set: String) -> Bool {
+      let own = (try? base.canonicalPath(set)) ?? set
+      return path == own || path.hasPrefix(own + ".")
+    }
+    let paths = Set(points.flatMap { $0.values.map(\.path) }).filter(isInside)
+    return !paths.isEmpty && points.allSatisfy { $0.values.contains { paths.contains($0.path) } }
   }
 }

@@ -94,22 +94,11 @@ struct ReportFigures {
     for metric in metrics {
       for place in others {
         let mine = groups.filter { g in place.map { other?.place(g) == $0 } ?? true }
-        let byPlace = Dictionary(grouping: mine) { axis.place($0) ?? -1 }
-        var points: [(Double, Double)] = []
-        var errors: [Double] = []
-        for k in axis.values.indices {
-          guard let spread = spread(metric, byPlace[k] ?? []) else { continue }
-          points.append((axis.positions[k], scale.factor * spread.mean))
-          errors.append(scale.factor * (spread.width(uncertainty) ?? 0))
-          counts.insert(spread.count)
-        }
-        guard !points.isEmpty else { continue }
+        guard var line = line(metric, of: mine, along: axis, factor: scale.factor, &counts) else { continue }
         let index = figure.lines.count
-        let title = place.map { clipped(other?.name($0) ?? "", 24) } ?? (metrics.count > 1 ? metric : "")
-        figure.lines.append(
-          Figure.Line(
-            title: title, points: points, style: axis.isNumeric ? .lineWithErrors : .errors, errors: errors,
-            dash: index % 5 + 1, colour: index))
+        line.title = place.map { clipped(other?.name($0) ?? "", 24) } ?? (metrics.count > 1 ? metric : "")
+        (line.dash, line.colour) = (index % 5 + 1, index)
+        figure.lines.append(line)
       }
     }
     figure.keyTitle = other?.title ?? ""
@@ -120,6 +109,23 @@ struct ReportFigures {
     let rest = axes.filter { $0.selector != axis.selector && $0.selector != other?.selector }
     if !rest.isEmpty { caption += " Averaged over \(rest.map(\.title).joined(separator: ", "))." }
     return Entry(drawing: figure, caption: caption)
+  }
+
+  /// A metric of some groups along an axis, with error bars; nil where none has it.
+  ///
+  /// - Parameter counts: takes the numbers of seeds that means are over.
+  func line(
+    _ metric: String, of groups: [RunGroup], along axis: ReportAxis, factor: Double, _ counts: inout Set<Int>
+  ) -> Figure.Line? {
+    let byPlace = Dictionary(grouping: groups) { axis.place($0) ?? -1 }
+    var line = Figure.Line(title: "", points: [], style: axis.isNumeric ? .lineWithErrors : .errors)
+    for k in axis.values.indices {
+      guard let spread = spread(metric, byPlace[k] ?? []) else { continue }
+      line.points.append((axis.positions[k], factor * spread.mean))
+      line.errors.append(factor * (spread.width(uncertainty) ?? 0))
+      counts.insert(spread.count)
+    }
+    return line.points.isEmpty ? nil : line
   }
 
   private func scatter(_ metric: String, _ axis: ReportAxis) -> Entry {
