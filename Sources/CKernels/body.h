@@ -587,41 +587,7 @@ ATTRIBUTES static void NAME(applyPulses)(size_t n, const CKStepLaw *p, const CKD
 
 #include "crossbar.h"
 
-// ---- Batch-norm statistics: per column mean and Σ(x − mean)², by a shifted second pass.
-ATTRIBUTES static void NAME(moments)(size_t rows, size_t n, const float *restrict x, double *restrict mean,
-                                     double *restrict squares) {
-  for (size_t j0 = 0; j0 < n; j0 += 32) {
-    const size_t m = n - j0 < 32 ? n - j0 : 32;
-    double sum[32] = {0}, square[32] = {0};
-    for (size_t r0 = 0; r0 < rows; r0 += 32) {
-      const size_t end = rows - r0 < 32 ? rows : r0 + 32;
-      float block[32] = {0};
-      for (size_t r = r0; r < end; r++)
-        for (size_t j = 0; j < m; j++) block[j] += x[r * n + j0 + j];
-      for (size_t j = 0; j < m; j++) sum[j] += block[j];
-    }
-    float centre[32] = {0};
-    double exact[32] = {0};
-    for (size_t j = 0; j < m; j++) {
-      exact[j] = sum[j] / (double)rows;
-      centre[j] = (float)exact[j];
-    }
-    for (size_t r0 = 0; r0 < rows; r0 += 32) {
-      const size_t end = rows - r0 < 32 ? rows : r0 + 32;
-      float block[32] = {0};
-      for (size_t r = r0; r < end; r++)
-        for (size_t j = 0; j < m; j++) {
-          float d = x[r * n + j0 + j] - centre[j];
-          block[j] += d * d;
-        }
-      for (size_t j = 0; j < m; j++) square[j] += block[j];
-    }
-    for (size_t j = 0; j < m; j++) {
-      mean[j0 + j] = exact[j];
-      squares[j0 + j] = square[j];
-    }
-  }
-}
+#include "norms.h"
 
 // ---- Optimizers: the gradient g is replaced by the change of the weights.
 

@@ -129,6 +129,9 @@ INLINE Eight clampPortable(Eight t, float most) {
 // Devices that an update gathers before it moves them.
 #define GATHERED 256
 
+// What norms.h sums.
+typedef enum { SUM, SQUARES, GRADIENT } Sums;
+
 // Vectors are passed to inlined functions only.
 #pragma clang diagnostic ignored "-Wpsabi"
 
@@ -219,6 +222,17 @@ AVX2 INLINE Eight clampAVX2(Eight t, float most) {
 #undef ATTRIBUTES
 #define ATTRIBUTES AVX512
 #include "avx512.h"
+#include "products512.h"
+#undef NAME
+#undef LANES
+#define NAME(x) x##AVX512
+#define LANES 16
+typedef float VectorAVX512 __attribute__((vector_size(64), aligned(4), may_alias));
+#include "winograd.h"
+#undef NAME
+#undef LANES
+#define NAME(x) x##AVX2
+#define LANES 8
 #include "trains.h"
 #include "table.h"
 

@@ -7,8 +7,7 @@ static const CKernels WIDE(table) = {
     NAME(effectiveWeights), NAME(pulseCounts), WIDE(pulseLines), WIDE(pulseTrains), WIDE(coincidences),
     NAME(applyPulsesAt),
     NAME(streamDigits), NAME(addNoise),
-    NAME(moments), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), NAME(multiplyPanels),
-    WIDE(multiplyConverted),
-    NAME(multiplySmall), NAME(outerProducts), NAME(winogradInput), NAME(winogradOutput), NAME(winogradOutputGradient),
-    NAME(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
+    NAME(moments), NAME(normSums), NAME(norm), NAME(normGradient), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), WIDE(multiplyPanels),
+    WIDE(multiplyConverted), NAME(multiplySmall), WIDE(outerProducts), WIDE(winogradInput), WIDE(winogradOutput),
+    WIDE(winogradOutputGradient), WIDE(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
 };

@@ -1,4 +1,5 @@
-// Winograd's minimal filtering F(2×2, 3×3) (Lavin and Gray, arXiv 1509.09308): included by body.h.
+// Winograd's minimal filtering F(2×2, 3×3) (Lavin and Gray, arXiv 1509.09308): included by body.h, and its transforms by
+// kernels.c again with vectors of sixteen.
 //
 // A tile is 4 × 4 input pixels under 2 × 2 output pixels; element e = 4·row + column of the sixteen transformed ones has
 // a plane of its own, [tiles, channels] with row length `ld`, planes `plane` floats apart. For a tile d, kernel g and
@@ -19,6 +20,15 @@ typedef NAME(Vector) NAME(Line)[4];
 #define B_(o, i) o[0] = i[0]; o[1] = i[1] - i[2] + i[3]; o[2] = i[1] + i[2] - i[0]; o[3] = -i[3];
 
 // Copies up to LANES channels, zeros beyond.
+#if LANES == 16
+ATTRIBUTES INLINE NAME(Vector) NAME(part)(const float *p, int n) {
+  return (NAME(Vector))_mm512_maskz_loadu_ps(lanesAVX512(n), p);
+}
+
+ATTRIBUTES INLINE void NAME(setPart)(float *p, NAME(Vector) v, int n) {
+  _mm512_mask_storeu_ps(p, lanesAVX512(n), (__m512)v);
+}
+#else
 ATTRIBUTES INLINE NAME(Vector) NAME(part)(const float *p, int n) {
   if (n >= LANES) return *(const NAME(Vector) *)p;
   float t[LANES] = {0};
@@ -32,6 +42,7 @@ ATTRIBUTES INLINE void NAME(setPart)(float *p, NAME(Vector) v, int n) {
   *(NAME(Vector) *)t = v;
   for (int i = 0; i < n; i++) p[i] = t[i];
 }
+#endif
 
 // V = Bᵀ d B. Tile i covers lines top … top+3 and pixels left+2i … left+2i+3; outside the image there are zeros.
 ATTRIBUTES static void NAME(winogradInput)(int height, int width, int channels, int top, int left, int tiles,
@@ -135,6 +146,7 @@ ATTRIBUTES static void NAME(winogradInputGradient)(int height, int width, int ch
     }
 }
 
+#if LANES == 8
 // U = G g Gᵀ for outputs first ..< last of w [outputs, 3, 3, channels], into sixteen sets of panels of `panels` floats
 // each: k = channels, n = outputs for the forward pass; k = outputs, n = channels for the backward pass. What no weight
 // reaches must be zero already.
@@ -198,5 +210,6 @@ ATTRIBUTES static void NAME(winogradWeightGradient)(int channels, const float *r
     }
   }
 }
+#endif
 #undef BT
 #undef B_

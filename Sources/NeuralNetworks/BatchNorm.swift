@@ -63,7 +63,7 @@ public final class BatchNorm: Layer {
   public func forward(_ p: Piece) {
     let rows = p.samples * shape.pixels
     if p.training && p.phase == 0 {
-      kernels.moments(rows, channels, p.input(), p.pieceSums, p.pieceSums + channels)
+      kernels.moments(rows, channels, p.input(), p.scratch, p.pieceSums, p.pieceSums + channels)
       return
     }
     let factor = p.scratch!
@@ -75,13 +75,7 @@ public final class BatchNorm: Layer {
       factor[c] = Float(inverse) * scale.values[c]
       offset[c] = Float(Double(shift.values[c]) - mean * inverse * Double(scale.values[c]))
     }
-    var x = p.input()
-    var y = p.output!
-    for _ in 0..<rows {
-      for c in 0..<channels { y[c] = x[c] * factor[c] + offset[c] }
-      x += channels
-      y += channels
-    }
+    kernels.norm(rows, channels, p.input(), factor, offset, p.output)
   }
 
   public func reduceForward(_ b: BatchSums) {
@@ -114,8 +108,8 @@ public final class BatchNorm: Layer {
 
   public func backward(_ p: Piece) {
     let rows = p.samples * shape.pixels
-    var x = UnsafePointer(p.input())
-    var dy = UnsafePointer(p.outputGradient!)
+    let x = UnsafePointer(p.input())
+    let dy = UnsafePointer(p.outputGradient!)
     let mean = p.scratch!
     let inverse = mean + channels
     for c in 0..<channels {
@@ -143,28 +137,10 @@ public final class BatchNorm: Layer {
       return
     }
     if p.phase == 0 {
-      let sums = p.pieceSums!
-      sums.update(repeating: 0, count: 2 * channels)
-      // Blocks of rows are summed in Float32, blocks in Float64.
-      let block = inverse + channels
-      var row = 0
-      while row < rows {
-        let count = min(32, rows - row)
-        block.update(repeating: 0, count: 2 * channels)
-        for _ in 0..<count {
-          for c in 0..<channels {
-            block[c] += dy[c]
-            block[channels + c] += dy[c] * (x[c] - mean[c]) * inverse[c]
-          }
-          x += channels
-          dy += channels
-        }
-        for c in 0..<(2 * channels) { sums[c] += Double(block[c]) }
-        row += count
-      }
+      kernels.normSums(rows, channels, x, dy, mean, inverse, p.pieceSums)
       return
     }
-    guard var dx = p.inputGradient() else { return }
+    guard let dx = p.inputGradient() else { return }
     let a = inverse + channels
     let b = a + channels
     let d = b + channels
@@ -175,12 +151,7 @@ public final class BatchNorm: Layer {
       b[c] = -k * Float(p.batchSums[3 * channels + c]) * inverse[c]
       d[c] = -k * Float(p.batchSums[2 * channels + c])
     }
-    for _ in 0..<rows {
-      for c in 0..<channels { dx[c] = a[c] * dy[c] + b[c] * (x[c] - mean[c]) + d[c] }
-      x += channels
-      dy += channels
-      dx += channels
-    }
+    kernels.normGradient(rows, channels, x, dy, mean, a, b, d, dx)
   }
 
   /// Relevance passes as it is; the rule may have the norm folded into the weights before.

@@ -208,6 +208,99 @@ struct PoolingCase: CustomTestStringConvertible, Sendable {
     }
   }
 
+  /// Shapes with whole and partial panels, narrow last ones, and more rows or taps than a block has.
+  static let wide: [(Int, Int, Int)] = [
+    (1, 3, 9), (13, 7, 16), (25, 30, 24), (30, 25, 25), (12, 9, 32), (7, 64, 40), (29, 13, 47), (5, 17, 64), (3, 4, 75),
+  ]
+
+  @Test("AVX-512 products are AVX2's to the last bit", arguments: wide)
+  func wideProducts(rows: Int, k: Int, n: Int) throws {
+    guard let fast = ckAVX2()?.pointee, let wide = ckAVX512()?.pointee else { return }
+    let (a, b, bias) = (uniform(rows * k + 16, 1), uniform(k * n + 16, 2), uniform(n, 3))
+    func product(_ body: CKernels, columns: Int) -> [Float] {
+      var panels = [Float](repeating: 0, count: body.panelFloats(Int32(k), Int32(n)))
+      body.packPanels(Int32(k), Int32(n), b, n, 1, bias, &panels)
+      var c = [Float](repeating: 7, count: rows * n + 8)
+      // Overlapping rows in two runs, as an image is read.
+      body.multiplyPanels(Int32(rows), a, 1, 1, Int32(k), 0, panels, Int32(n), &c, n, Int32(columns))
+      body.multiplyPanels(Int32(rows), a, k, 1, Int32(k), 0, panels, Int32(n), &c, n, Int32(columns))
+      return c
+    }
+    for columns in [n, n - 1] { #expect(product(fast, columns: columns) == product(wide, columns: columns)) }
+    let y = uniform(rows * n + 32, 4)
+    func outer(_ body: CKernels, overwrite: Int32) -> [Float] {
+      var g = uniform(k * n + 8, 5)
+      body.outerProducts(Int32(k), Int32(n), 2, 1, 1, Int32(rows - 1), a, k, y, n, &g, n, overwrite)
+      return g
+    }
+    for overwrite in [0, 1] as [Int32] {
+      #expect(outer(fast, overwrite: overwrite) == outer(wide, overwrite: overwrite))
+    }
+  }
+
+  @Test("AVX-512 transforms of Winograd's are AVX2's to the last bit", arguments: [1, 5, 8, 13, 16, 27, 40])
+  func wideTransforms(channels: Int) throws {
+    guard let fast = ckAVX2()?.pointee, let wide = ckAVX512()?.pointee else { return }
+    // An image of 5 × 7 pixels, padded by one: tiles hang over its end.
+    let (height, width, tiles) = (5 as Int32, 7 as Int32, 4 as Int32)
+    let plane = 4 * channels + 16
+    let image = uniform(35 * channels, 1)
+    let planes = uniform(16 * plane, 2)
+    let bias = uniform(channels, 3)
+    func all(_ body: CKernels) -> [Float] {
+      let c = Int32(channels)
+      var v = [Float](repeating: 7, count: 16 * plane)
+      var y = [Float](repeating: 7, count: 35 * channels)
+      var dx = image
+      var result: [Float] = []
+      for top in [-1, 1, 3] as [Int32] {
+        body.winogradInput(height, width, c, top, -1, tiles, image, &v, plane, channels)
+        body.winogradInputGradient(height, width, c, top, -1, tiles, planes, plane, channels, &dx)
+        result += v
+      }
+      for top in [0, 2, 4] as [Int32] {
+        body.winogradOutput(height, width, c, top, tiles, planes, plane, channels, bias, &y)
+        body.winogradOutputGradient(height, width, c, top, tiles, image, &v, plane, channels)
+        result += v
+      }
+      return result + y + dx
+    }
+    #expect(all(fast) == all(wide))
+  }
+
+  @Test(
+    "norms of any number of channels are those of the definition", arguments: [1, 3, 8, 13, 32, 45, 64, 127, 131, 260])
+  func norms(channels n: Int) {
+    for rows in [1, 7, 41, 300] {
+      let (x, dy) = (uniform(rows * n, 1).map { 3 + $0 }, uniform(rows * n, 2))
+      let (a, b) = (uniform(n, 3), uniform(n, 4))
+      for body in bodies {
+        var centre = [Float](repeating: 0, count: n)
+        var (mean, squares) = ([Double](repeating: 9, count: n), [Double](repeating: 9, count: n))
+        body.moments(rows, n, x, &centre, &mean, &squares)
+        var sums = [Double](repeating: 9, count: 2 * n)
+        body.normSums(rows, n, x, dy, centre, b, &sums)
+        var (y, dx) = ([Float](repeating: 0, count: rows * n), [Float](repeating: 0, count: rows * n))
+        body.norm(rows, n, x, a, b, &y)
+        body.normGradient(rows, n, x, dy, centre, a, b, a, &dx)
+        for c in 0..<n {
+          let column = (0..<rows).map { Double(x[$0 * n + c]) }
+          let gradient = (0..<rows).map { Double(dy[$0 * n + c]) }
+          let m = column.reduce(0, +) / Double(rows)
+          #expect(abs(mean[c] - m) < 1e-5 && abs(squares[c] - column.reduce(0) { $0 + ($1 - m) * ($1 - m) }) < 2e-4)
+          #expect(abs(sums[c] - gradient.reduce(0, +)) < 1e-4)
+          let product = zip(gradient, column).reduce(0) { $0 + $1.0 * ($1.1 - Double(centre[c])) } * Double(b[c])
+          #expect(abs(sums[n + c] - product) < 2e-4)
+        }
+        for i in x.indices {
+          let c = i % n
+          #expect(abs(y[i] - (x[i] * a[c] + b[c])) < 1e-5)
+          #expect(abs(dx[i] - (a[c] * dy[i] + b[c] * (x[i] - centre[c]) + a[c])) < 1e-5)
+        }
+      }
+    }
+  }
+
   @Test("portable and AVX2 pooling, ReLU, packing and folding agree bit for bit", arguments: [1, 3, 6, 8, 19])
   func exact(channels: Int) {
     let c = Int32(channels)

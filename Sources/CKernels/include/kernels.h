@@ -93,7 +93,13 @@ typedef struct {
                         float *k, float sign, float *x, float *shown);
   void (*streamDigits)(size_t n, const float *q, float levels, int first, int bits, float *out);
   void (*addNoise)(size_t n, CKStream s, size_t first, const float *variance, float *y);
-  void (*moments)(size_t rows, size_t n, const float *x, double *mean, double *squares);
+  // Batch normalisation (norms.h).
+  void (*moments)(size_t rows, size_t n, const float *x, float *centre, double *mean, double *squares);
+  void (*normSums)(size_t rows, size_t n, const float *x, const float *dy, const float *mean, const float *inverse,
+                   double *sums);
+  void (*norm)(size_t rows, size_t n, const float *x, const float *factor, const float *offset, float *y);
+  void (*normGradient)(size_t rows, size_t n, const float *x, const float *dy, const float *mean, const float *a,
+                       const float *b, const float *d, float *dx);
   void (*sgd)(size_t n, float rate, float momentum, float decay, int nesterov, const float *w, float *m, float *g);
   void (*adam)(size_t n, float rate, float beta1, float beta2, float epsilon, float correction1, float correction2,
                float decay, float decoupledDecay, const float *w, float *m, float *v, float *g);
