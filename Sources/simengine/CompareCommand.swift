@@ -68,7 +68,7 @@ struct CompareCommand: ParsableCommand {
       let comparison = try Comparison(folders: folders, request)
       for note in comparison.notes { Main.complain(note) }
       print(comparison.text(format))
-      try comparison.draw(into: figure)
+      for note in try comparison.draw(into: figure) { Main.complain(note) }
     } catch { throw Failure(status: 2, message: "\(error)") }
   }
 }

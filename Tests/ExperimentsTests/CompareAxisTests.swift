@@ -71,6 +71,35 @@ struct CompareAxisTests {
     #expect(long.text(.csv).hasPrefix("experiment,runs,seeds,diverged,failed,prune.share,test.accuracy,"))
   }
 
+  @Test("places are one path for means and baselines too: --average takes both, each experiment has its own baseline")
+  func placesAsOne() throws {
+    let average = try comparison { ($0.rows, $0.averaged) = (["name", "criterion"], ["share"]) }
+    #expect(average.rows.map { $0.group.runs.count } == [4, 4, 4] && average.notes.isEmpty)
+    #expect(try refusal { ($0.rows, $0.averaged) = (["share"], ["prune.share"]) }.hasPrefix("share: is averaged over"))
+    let base = try comparison { ($0.rows, $0.baseline) = (["share"], "share=0.4") }
+    #expect(base.rows.count == 6 && base.rows.allSatisfy { $0.baseline != nil })
+    for row in base.rows where !base.isBaseline(row) {
+      #expect(abs((base.test(row, "test.accuracy")?.difference ?? 0) + 0.04) < 1e-12)
+    }
+    // The name as a row is no further column, and is not left out of a wide table.
+    let named = try comparison { ($0.rows, $0.conditions) = (["name", "share"], ["criterion=l1"]) }
+    #expect(named.text(.csv).hasPrefix("runs,seeds,diverged,failed,experiment,share,"))
+    #expect(named.text(.markdown).hasPrefix("| experiment | share | run |"))
+  }
+
+  @Test("a chip's seed that stands at two places can be rows: then it is no longer averaged over")
+  func chips() throws {
+    try FileManager.default.removeItem(atPath: root)
+    for chip in [1, 2] {
+      let hardware: JSON = ["kind": "crossbar", "seed": .integer(chip)]
+      try write("early", [["map": ["hardware": hardware]], ["train": ["epochs": 2]]], 1, 0.1 * Double(chip))
+      try write("late", [["train": ["epochs": 2]], ["map": ["hardware": hardware]]], 1, 0.5 + 0.1 * Double(chip))
+    }
+    let table = try comparison { ($0.rows, $0.columns) = (["hardware.seed"], ["name"]) }
+    let lines = table.text(.markdown).split(separator: "\n").suffix(2)
+    #expect(lines == ["| 1 | 10.00 % | 60.00 % |", "| 2 | 20.00 % | 70.00 % |"])
+  }
+
   @Test("a word that some run has at two places is refused, and the places are named")
   func ambiguous() throws {
     try write("two", [["train": ["epochs": 2]], ["train": ["epochs": 3]]], 1, 0.5)
@@ -127,6 +156,12 @@ struct CompareAxisTests {
     #expect(
       try sentence(["a.gp"]) { ($0.rows, $0.conditions) = (["share"], ["share=0.4"]) }
         == "--figure a.gp: all rows have the same share, there is no axis")
+    try write("whole", [["train": ["epochs": 1]]], 1, 0.9)
+    #expect(
+      try comparison { $0.rows = ["share"] }.draw(into: [lab.folder + "/a.gp"])
+        == ["1 of 7 rows have no share, and are not in the figure"])
+    try write("50 %", [["train": ["epochs": 1]]], 1, 0.9)
+    #expect(try comparison { $0.rows = ["name"] }.figure("").script.contains("\"50 %%\""))
     #expect(try sentence([lab.folder + "/none/a.gp"]) { $0.rows = ["share"] }.contains("No such file or directory"))
   }
 }

@@ -238,6 +238,11 @@ struct PruningRunTests {
     let path = "stages.train.prune.samples"
     #expect(try found(3, "\"seed\": [1, 2]").contains("among the 3 drawn of the train part"))
     #expect(try !found(3, "\"\(path)\": [100, 150]").contains("drawn of the train part"))
+    // Layers of a network that no point has.
+    let stage = "{ \"prune\": { \"share\": 0.5, \"layers\": [\"conv*\"] } }"
+    let other = bench.text("\"model\": \"mlp\", \"sweep\": { \"model\": [\(network)] }", stage)
+    try bench.load(other).preflight(forRun: false)
+    #expect(throws: Diagnostics.self) { try bench.load(other).preflight(forRun: true) }
     let small = try found(100, "\"\(path)\": [100, 3]")
     #expect(small.contains("among the 3 drawn of the train part") && small.contains("(at prune.samples=3)"), "\(small)")
   }

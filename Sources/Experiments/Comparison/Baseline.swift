@@ -32,7 +32,9 @@ struct BaselineFinder {
   init(_ baseline: Baseline, in groups: [RunGroup], selectors: [Selector]) {
     let named = baseline.wanted.map(\.selector)
     fitsAll = baseline.id != nil
-    others = selectors.filter { s in !named.contains(s) && !RunGroup.isDetermined(s, by: named, in: groups) }
+    others = selectors.filter { s in
+      !named.contains { $0.covers(s) } && !RunGroup.isDetermined(s, by: named, in: groups)
+    }
     for (place, group) in groups.enumerated() where baseline.holds(group) {
       let values = values(group)
       candidates.append((place, values))

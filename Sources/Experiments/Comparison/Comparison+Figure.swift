@@ -6,19 +6,24 @@ extension Comparison {
   /// metrics are lines, with error bars.
   ///
   /// - Parameter paths: NAME.svg is drawn by gnuplot; NAME.gp is the script with its data, to be restyled.
+  /// - Returns: what is in the table and not in the figure, a sentence each.
   /// - Throws: `RunError` for another ending, for a table that is no figure, without gnuplot, or when a file cannot be
-  ///   written.
-  public func draw(into paths: [String]) throws(RunError) {
+  ///   written; scripts are written first.
+  @discardableResult
+  public func draw(into paths: [String]) throws(RunError) -> [String] {
     for path in paths where !path.hasSuffix(".svg") && !path.hasSuffix(".gp") {
       throw RunError("--figure \(path): expected NAME.svg, a picture, or NAME.gp, its script for gnuplot")
     }
-    guard let first = paths.first else { return }
+    guard let first = paths.first else { return [] }
     let script = try figure("--figure \(first)").script
-    for path in paths {
+    for path in paths.filter({ $0.hasSuffix(".gp") }) + paths.filter({ $0.hasSuffix(".svg") }) {
       do { try DurableFile.write(path.hasSuffix(".gp") ? Array(script.utf8) : try picture(script), to: path) } catch {
         throw RunError("--figure \(path): \(error)")
       }
     }
+    let left = rows.count { row in wanted.first.flatMap(row.group.value) == nil }
+    guard left > 0, let axis = wanted.first else { return [] }
+    return ["\(left) of \(rows.count) rows have no \(axis.title), and are not in the figure"]
   }
 
   private func picture(_ script: String) throws -> [UInt8] {
@@ -32,11 +37,15 @@ extension Comparison {
   }
 
   func figure(_ option: String) throws(RunError) -> Figure {
-    guard let axis else {
+    guard let axis = wanted.first else {
       throw RunError("\(option): --rows PATH says what lies along x; \(example)")
     }
     let kinds = Set(metrics.map(ReportFigures.lastPart))
-    guard kinds.count == 1, let first = metrics.first else {
+    let means = metrics.compactMap { m in rows.compactMap { $0.group.spread(m)?.mean.magnitude }.max().map { (m, $0) } }
+    guard let largest = means.max(by: { $0.1 < $1.1 })?.0 else {
+      throw RunError("\(option): no row has a value to draw; its runs diverged or failed")
+    }
+    guard kinds.count == 1 else {
       throw RunError(
         "\(option): one axis cannot show \(kinds.sorted().prefix(4).joined(separator: ", ")) together; choose with --metric"
       )
@@ -47,15 +56,22 @@ extension Comparison {
     }
     let figures = ReportFigures(
       groups: groups, axes: [along], averaged: averaged, metrics: metrics, uncertainty: uncertainty)
-    let scale = figures.scale(first, called: metrics.count > 1 ? ReportFigures.lastPart(first) : first)
+    let scale = figures.scale(largest, called: metrics.count > 1 ? ReportFigures.lastPart(largest) : largest)
     var figure = Figure(name: "", title: "", xLabel: "", yLabel: scale.label, lines: [])
     along.apply(to: &figure)
-    let apart = (showsName ? [.name] : []) + selectors.filter { $0 != axis } + columns
+    // What follows from what is named already says nothing new.
+    var apart = (showsName ? [.name] : []) + columns
+    for selector in selectors where selector != axis {
+      if wanted.contains(selector) || !RunGroup.isDetermined(selector, by: [axis] + apart, in: groups) {
+        apart.append(selector)
+      }
+    }
     var counts: Set<Int> = []
+    let lines = lines(groups, apart)
     for metric in metrics {
-      for (words, own) in lines(groups, apart) {
+      for (title, own) in lines {
         guard var line = figures.line(metric, of: own, along: along, factor: scale.factor, &counts) else { continue }
-        line.title = (words + (metrics.count > 1 ? [metric] : [])).joined(separator: ", ")
+        line.title = metrics.count == 1 ? title : title.isEmpty ? metric : "\(title), \(metric)"
         let index = figure.lines.count
         (line.dash, line.colour) = (index % 5 + 1, index)
         figure.lines.append(line)
@@ -71,16 +87,22 @@ extension Comparison {
     return figure
   }
 
-  /// Groups that one line goes through, under the words that tell it from others; in the order that columns have.
-  private func lines(_ groups: [RunGroup], _ apart: [Selector]) -> [(words: [String], groups: [RunGroup])] {
+  /// Groups that one line goes through, under what tells it from others; in the order that columns have.
+  private func lines(_ groups: [RunGroup], _ apart: [Selector]) -> [(title: String, groups: [RunGroup])] {
     let ranks = apart.map { selector in Self.ranks(groups.map { $0.value(selector) }) }
     let keyed = Dictionary(grouping: groups.indices) { i in ranks.map { $0[i] } }
-    return keyed.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { _, own in
-      let words = apart.compactMap { selector in
-        groups[own[0]].value(selector).map { $0.string ?? "\(heads[selector] ?? selector.title) \($0.cell)" }
-      }
-      return (words, own.map { groups[$0] })
+    let lines = keyed.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { _, own in own.map { groups[$0] } }
+    func title(_ line: [RunGroup], inFull: Bool) -> String {
+      apart.compactMap { selector in
+        let value = line[0].value(selector)
+        if !inFull, value == nil || value?.string != nil { return value?.string }
+        return "\(heads[selector] ?? selector.title) \(value?.cell ?? "–")"
+      }.joined(separator: ", ")
     }
+    // A text speaks for itself, unless another path says the same.
+    let short = lines.map { title($0, inFull: false) }
+    let isUnique = Set(short).count == short.count && (short.count == 1 || !short.contains(""))
+    return zip(lines, short).map { line, short in (isUnique ? short : title(line, inFull: true), line) }
   }
 
   /// What may be asked for, as a hint.

@@ -22,8 +22,8 @@ extension Comparison {
   private var table: TextTable {
     let showsName = showsName || selectors.isEmpty
     let losses = losses
-    // Many differences do not fit a page: then the run's id stands for them.
-    let shown = selectors.count <= 6 ? selectors : selectors.filter { $0 == .label }
+    // Many differences do not fit a page: then the run's id stands for those that were not asked for.
+    let shown = selectors.count <= 6 ? selectors : selectors.filter { $0 == .label || wanted.contains($0) }
     var header = (showsName ? ["experiment"] : []) + shown.map { heads[$0] ?? $0.title } + ["run", "seeds"]
     if losses { header.append("lost") }
     for m in metrics { header += [m] + (hasBaseline ? ["difference" + (isShare(m) ? " (points)" : ""), "p"] : []) }
@@ -55,14 +55,15 @@ extension Comparison {
     let tested = hasBaseline ? ["difference", "low", "high", "p", "pairs"] : []
     // A metric that some runs lack has a number of its own.
     let counted = Set(metrics.filter { m in rows.contains { $0.group.values(m).count != $0.group.count(metrics) } })
+    let names = selectors.contains(.name) ? [] : ["experiment"]
     let header =
-      ["experiment", "runs", "seeds", "diverged", "failed"] + selectors.map(\.title)
+      names + ["runs", "seeds", "diverged", "failed"] + selectors.map(\.title)
       + metrics.flatMap { m in
         [m, "\(m) \(uncertainty.column)"] + (counted.contains(m) ? ["\(m) n"] : []) + tested.map { "\(m) \($0)" }
       }
     let lines = rows.map { row -> [String] in
       let group = row.group
-      var cells = [group.example?.name ?? "", group.all.map(\.id).joined(separator: " ")]
+      var cells = names.map { _ in group.example?.name ?? "" } + [group.all.map(\.id).joined(separator: " ")]
       cells += [group.count(metrics), group.diverged.count, group.failed.count].map(String.init)
       cells += selectors.map { group.value($0)?.plain ?? "" }
       for m in metrics {

@@ -44,8 +44,8 @@ public struct Comparison {
   var heads: [Selector: String] = [:]
   let averaged: [Selector]
   let columns: [Selector]
-  /// The first of the paths asked for as rows.
-  let axis: Selector?
+  /// The paths asked for as rows.
+  let wanted: [Selector]
   let hasBaseline: Bool
   let uncertainty: Uncertainty
   /// What was found and left out, a sentence each.
@@ -57,17 +57,17 @@ public struct Comparison {
     var finder = SelectorFinder(try RunCollection(folders))
     let conditions = try request.conditions.map { try Condition($0) }
     let tests = try conditions.map { ($0, try finder.find($0.path, "--where")) }
-    let rowSelectors = try request.rows.map { try finder.find($0, "--rows") }
+    let wanted = try request.rows.map { try finder.find($0, "--rows") }
+    self.wanted = wanted
     columns = try request.columns.map { try finder.find($0, "--columns") }
-    axis = rowSelectors.first
-    let laidOut = rowSelectors + columns
+    let laidOut = wanted + columns
     let further = try request.averaged.map { try finder.find($0, "--average") }
     // A seed that was asked for by name is kept apart.
-    let averaged = finder.collection.seeds.filter { !laidOut.contains($0) } + further
+    let averaged = finder.collection.seeds.filter { seed in !laidOut.contains { $0.covers(seed) } } + further
     self.averaged = averaged
     hasBaseline = request.baseline != nil
     uncertainty = request.uncertainty
-    if let wrong = laidOut.first(where: further.contains) {
+    if let wrong = laidOut.first(where: { l in further.contains { $0.covers(l) || l.covers($0) } }) {
       throw RunError(
         "\(wrong.title): is averaged over, it cannot name rows or columns; --where chooses one of its values")
     }
@@ -77,7 +77,7 @@ public struct Comparison {
     notes = collection.notes
 
     // What tells runs apart decides the rows, whatever is shown of them.
-    let all = finder.all.filter { !averaged.contains($0) }
+    let all = finder.all.filter { s in !averaged.contains { $0.covers(s) } }
     groups = RunGroup.groups(collection.runs, by: all, averaged: averaged)
     let baselines = parsed.map { BaselineFinder($0, in: groups, selectors: all) }
     for group in groups {
@@ -94,8 +94,8 @@ public struct Comparison {
     }
     let visible = rows.map(\.group)
     let differing = all.filter { s in s != .name && Set(visible.map { $0.value(s)?.canonical }).count > 1 }
-    selectors = rowSelectors + differing.filter { !rowSelectors.contains($0) && !columns.contains($0) }
-    if !rowSelectors.isEmpty || !columns.isEmpty { arrange(rowSelectors, named: !request.rows.isEmpty) }
+    selectors = wanted + differing.filter { s in !laidOut.contains { $0.covers(s) } }
+    if !laidOut.isEmpty { arrange() }
     heads = finder.heads(for: selectors + columns)
     if parsed != nil { noteBaselines() }
     noteLosses()
@@ -105,14 +105,14 @@ public struct Comparison {
   // MARK: Rows
 
   /// Lays rows out by the paths asked for; what else they differ in keeps them apart.
-  private mutating func arrange(_ wanted: [Selector], named: Bool) {
+  private mutating func arrange() {
     let visible = rows.map(\.group)
     // Experiments have a column of their own, so that what they alone differ in needs none.
     let shown = wanted + columns + (showsName ? [.name] : [])
     let others = selectors.filter { s in
       !wanted.contains(s) && !RunGroup.isDetermined(s, by: shown, in: visible)
     }
-    if named && !others.isEmpty {
+    if !wanted.isEmpty && !others.isEmpty {
       let short = PathNames(paths: others.map(\.title)).short
       notes.append(
         "rows also differ in \(short.joined(separator: ", ")), and are kept apart; --where chooses a value, --average "

@@ -120,8 +120,10 @@ struct Pivot {
 
   private var csv: String {
     let tested = comparison.hasBaseline ? ["difference", "p"] : []
+    // As a row or column of its own it is no key of the rows.
+    let names = (comparison.selectors + comparison.columns).contains(.name) ? [] : ["experiment"]
     let header =
-      ["metric", "experiment"] + comparison.selectors.map(\.title)
+      ["metric"] + names + comparison.selectors.map(\.title)
       + columns.flatMap { c in
         let head = zip(comparison.columns, c.values).map { "\($0.title)=\($1?.plain ?? "")" }.joined(separator: ",")
         return [head, "\(head) \(comparison.uncertainty.column)", "\(head) n", "\(head) diverged", "\(head) failed"]
@@ -130,7 +132,7 @@ struct Pivot {
     var rows: [[String]] = []
     for metric in comparison.metrics {
       for line in lines {
-        var cells = [metric, line.name] + line.values.map { $0?.plain ?? "" }
+        var cells = [metric] + names.map { _ in line.name } + line.values.map { $0?.plain ?? "" }
         for c in columns.indices {
           guard let place = line.cells[c] else {
             cells += [String](repeating: "", count: 5 + tested.count)
@@ -161,7 +163,8 @@ struct Pivot {
             guard let place = line.cells[c] else { return nil }
             let row = comparison.rows[place]
             var cell = JSON.object([
-              ("experiment", .string(line.name)), ("row", object(comparison.selectors, line.values)),
+              ("experiment", .string(row.group.example?.name ?? "")),
+              ("row", object(comparison.selectors, line.values)),
               ("column", object(comparison.columns, columns[c].values)),
               ("runs", .array(row.group.all.map { .string($0.id) })),
               ("diverged", .integer(row.group.diverged.count)), ("failed", .integer(row.group.failed.count)),

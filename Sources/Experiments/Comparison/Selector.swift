@@ -11,6 +11,22 @@ enum Selector: Hashable {
 
   static let seed = Selector.path("seed")
 
+  /// Whether it says all that another says: the same, or of the other's places.
+  func covers(_ other: Selector) -> Bool {
+    if self == other { return true }
+    guard let own = paths, let others = other.paths else { return false }
+    return others.allSatisfy(own.contains)
+  }
+
+  /// The configuration paths that it reads.
+  var paths: [String]? {
+    switch self {
+    case .path(let path): [path]
+    case .places(_, let paths): paths
+    case .name, .label: nil
+    }
+  }
+
   func value(_ run: RunRecord) -> JSON? {
     switch self {
     case .path(let path): run.value(at: path)

@@ -22,18 +22,22 @@ struct SelectorFinder {
     case "point" where collection.runs.contains { $0.label != nil }: return .label
     default: break
     }
-    if let found = try named(text, among: collection.paths, option) { return found }
-    if collection.isOneSweep, let found = try named(text, among: collection.sweeps[0].paths, option) { return found }
+    if let found = try named(text, among: collection.paths, "\(option) \(text)") { return found }
+    if collection.isOneSweep, let found = try named(text, among: collection.sweeps[0].paths, "\(option) \(text)") {
+      return found
+    }
     // As `--set` finds it: a stage by its label, the one model as "model".
     if let path = differing(at: text) { return .path(path) }
     if try collection.lookUp(text) { return .path(text) }
     let leaves = collection.leaves
-    if let found = try named(text, among: leaves, option) { return found }
+    if let found = try named(text, among: leaves, "\(option) \(text)") { return found }
     // Some keys may be left out, in a table as in a configuration: criterion for criterion.kind.
+    let swept = collection.isOneSweep ? collection.sweeps[0].paths : []
     for key in JSON.shorthands {
-      guard let found = try named("\(text).\(key)", among: leaves, option) else { continue }
-      if case .places(_, let paths) = found { return .places(text, paths) }
-      return .places(text, [found.title])
+      for paths in [collection.paths, swept, leaves] {
+        guard let found = try named("\(text).\(key)", among: paths, "\(option) \(text)") else { continue }
+        return .places(text, found.paths ?? [])
+      }
     }
     let ends = leaves.compactMap { $0.split(separator: ".").last.map(String.init) }
     let last = text.split(separator: ".").last.map(String.init) ?? text
@@ -45,8 +49,9 @@ struct SelectorFinder {
   }
 
   /// What a text names among some paths; nil if none ends in it.
+  /// - Parameter asked: the option and its value, for the sentence.
   /// - Throws: `RunError` for several paths of which a run has two.
-  private mutating func named(_ text: String, among paths: [String], _ option: String) throws -> Selector? {
+  private mutating func named(_ text: String, among paths: [String], _ asked: String) throws -> Selector? {
     let found = PathNames(paths: paths).named(text)
     // Those are known already, as far as they can be.
     for path in found where !collection.paths.contains(path) { try collection.lookUp(path) }
@@ -55,7 +60,7 @@ struct SelectorFinder {
       return .places(text, found)
     }
     throw RunError(
-      "\(option) \(text): is the end of \(found.count) paths: \(found.prefix(6).joined(separator: ", "))"
+      "\(asked): is the end of \(found.count) paths: \(found.prefix(6).joined(separator: ", "))"
         + "\(found.count > 6 ? ", …" : ""); give more of it")
   }
 
@@ -76,9 +81,12 @@ struct SelectorFinder {
       collection.runs.first(where: { $0.config != nil })?.config ?? collection.sweeps.first?.config ?? JSON(.null)
     return Dictionary(
       selectors.map { selector in
-        guard let path = selector.example else { return (selector, selector.title) }
+        guard let path = selector.paths?.first else { return (selector, selector.title) }
         let unit = unitSymbol(ExperimentConfiguration.unit(at: path, in: document))
-        return (selector, (short[path] ?? selector.title) + (unit.isEmpty ? "" : " (\(unit))"))
+        return (
+          selector,
+          (selector == .path(path) ? short[path] ?? path : selector.title) + (unit.isEmpty ? "" : " (\(unit))")
+        )
       }, uniquingKeysWith: { a, _ in a })
   }
 }
@@ -101,16 +109,5 @@ enum MetricNames {
           + (names.count > 30 ? ", … (\(names.count) in all)" : ""))
     }
     return names.filter { n in wanted.contains { globMatches($0, n) } }
-  }
-}
-
-extension Selector {
-  /// A configuration path of it, whose unit is that of all.
-  fileprivate var example: String? {
-    switch self {
-    case .path(let path): path
-    case .places(_, let paths): paths.first
-    case .name, .label: nil
-    }
   }
 }

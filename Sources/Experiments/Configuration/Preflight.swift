@@ -549,19 +549,18 @@ private struct Preflight {
 
   // MARK: Sweep
 
-  /// Every point of a sweep must be a configuration, and find what it needs; what all points set is asked of them alone.
+  /// A sweep is its points: each must be a configuration, and find what it needs. What is wrong with the configuration
+  /// itself is wrong if a point has it as well.
   private mutating func sweep() {
     guard !experiment.sweep.isEmpty else { return }
     do {
       let plan = try SweepPlan(document: loaded.document, folder: loaded.folder)
-      Self.add(plan.warnings.warnings.filter { !Self.contains(loaded.warnings.warnings, $0) }, to: &warnings)
+      let suspicious = plan.warnings.warnings.filter { !Self.contains(loaded.warnings.warnings, $0) }
       // A run takes the configuration as it stands.
-      if forRun { return }
-      errors.removeAll { plan.isSetEverywhere($0.path) }
-      warnings.removeAll { plan.isSetEverywhere($0.path) }
+      if forRun { return warnings += suspicious }
       let found = try Self.points(of: plan)
-      Self.add(found.errors, to: &errors)
-      Self.add(found.warnings, to: &warnings)
+      errors = Self.merged(errors, found.errors)
+      warnings = Self.merged(warnings, found.warnings) + suspicious
     } catch let found as Diagnostics { errors += found.errors } catch { refuse("\(error)", at: "sweep") }
   }
 
@@ -571,14 +570,12 @@ private struct Preflight {
     }
   }
 
-  /// Adds what was not said of the configuration itself.
-  private static func add(_ new: [Diagnostic], to list: inout [Diagnostic]) {
-    list += new.filter { !contains(list, $0) }
+  /// What points have, in the words of the configuration itself where it has it too.
+  private static func merged(_ own: [Diagnostic], _ points: [Diagnostic]) -> [Diagnostic] {
+    own.filter { contains(points, $0) } + points.filter { !contains(own, $0) }
   }
 
   private static func contains(_ list: [Diagnostic], _ found: Diagnostic) -> Bool {
-    list.contains {
-      ($0.message == found.message || $0.path == found.path) && $0.position.offset == found.position.offset
-    }
+    list.contains { $0.path == found.path && $0.position.offset == found.position.offset }
   }
 }

@@ -102,7 +102,6 @@ enum Gnuplot {
         "reset\nset output \(quoted("\(folder)/\(name).svg"))\nload \(quoted("\(folder)/\(name).gp"))\nunset output\n"
       }
       try DurableFile.write(script.joined(), to: path)
-      // -d: what a user's ~/.gnuplot sets is not meant for these.
       let result = ChildProcess.run("gnuplot", ["-d", path])
       try DurableFile.remove(path)
       if result.isMissing { return ([:], missing) }
@@ -179,7 +178,8 @@ enum Gnuplot {
     if !f.xFormat.isEmpty { s += "set format x \(quoted(f.xFormat))\n" }
     if let range = f.xRange { s += "set xrange [\(range.lowerBound):\(range.upperBound)]\n" }
     if !f.xNames.isEmpty {
-      let names = f.xNames.map { "\(quoted($0.name)) \($0.x)" }.joined(separator: ", ")
+      // Names of places are formats of numbers.
+      let names = f.xNames.map { "\(quoted($0.name.replacing("%", with: "%%"))) \($0.x)" }.joined(separator: ", ")
       s += "set xtics \(f.showsNumbers ? "add " : "")(\(names)) noenhanced\n"
     }
     for (i, line) in f.lines.enumerated() {
@@ -214,7 +214,8 @@ enum Gnuplot {
 
   /// What gnuplot draws of a script, or why it does not.
   static func svg(ofScript path: String) -> Result<[UInt8], Problem> {
-    let result = ChildProcess.run("gnuplot", [path.hasPrefix("-") ? "./" + path : path])
+    // -d: what a user's ~/.gnuplot sets is not meant for these.
+    let result = ChildProcess.run("gnuplot", ["-d", path.hasPrefix("-") ? "./" + path : path])
     if result.status == 0 { return .success(result.output) }
     return .failure(
       Problem(

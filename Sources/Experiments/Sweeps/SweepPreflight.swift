@@ -43,14 +43,4 @@ extension SweepPlan {
     if !errors.isEmpty { throw found }
     return found
   }
-
-  /// Whether every point sets this path, or what it lies in.
-  func isSetEverywhere(_ path: String) -> Bool {
-    func isInside(_ set: String) -> Bool {
-      let own = (try? base.canonicalPath(set)) ?? set
-      return path == own || path.hasPrefix(own + ".")
-    }
-    let paths = Set(points.flatMap { $0.values.map(\.path) }).filter(isInside)
-    return !paths.isEmpty && points.allSatisfy { $0.values.contains { paths.contains($0.path) } }
-  }
 }

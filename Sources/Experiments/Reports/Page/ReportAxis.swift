@@ -106,7 +106,9 @@ struct ReportAxis {
     figure.xRange = Self.padded(positions, logarithmic: isLogarithmic)
     if !isNumeric {
       figure.showsNumbers = false
-      figure.xNames = values.indices.map { (clipped(name($0), 16), positions[$0]) }
+      // Few names may be longer.
+      let limit = max(16, 90 / values.count)
+      figure.xNames = values.indices.map { (clipped(name($0), limit), positions[$0]) }
       figure.xRange = -0.4...(Double(values.count) - 0.6)
     } else if values.count <= 8, isLogarithmic || isEven {
       figure.showsNumbers = false
