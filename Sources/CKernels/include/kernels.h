@@ -1,7 +1,7 @@
 // The few loops that Swift cannot vectorize: counter-based random numbers, patch gathering, converters, device updates.
 //
 // Each kernel has a portable body and an AVX2 body made from the same source (body.h), chosen once at start; a few have an
-// AVX-512 body, whose bits are AVX2's (avx512.h). Portable and AVX2 agree bit for bit where the operation is exact (copies,
+// AVX-512 body, whose bits are AVX2's (avx512.h, products512.h). Portable and AVX2 agree bit for bit where the operation is exact (copies,
 // integers, maxima, rounding); where it is not they differ by rounding only. Sizes are counts of elements; pointers need no alignment.
 #ifndef CKERNELS_H
 #define CKERNELS_H
