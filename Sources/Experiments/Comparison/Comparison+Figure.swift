@@ -77,13 +77,21 @@ extension Comparison {
         figure.lines.append(line)
       }
     }
+    for i in figure.lines.indices where figure.lines.count > 1 {
+      // Side by side over four tenths of the least distance between two places.
+      let place = 0.4 * (Double(i) / Double(figure.lines.count - 1) - 0.5)
+      let x = along.positions
+      let steps = zip(x.dropFirst(), x).map { along.isLogarithmic ? $0 / $1 : $0 - $1 }
+      guard let least = steps.min() else { continue }
+      figure.lines[i].shift = along.isLogarithmic ? pow(least, place) : place * least
+    }
     figure.title = "\(scale.label) against \(along.title)"
     if let most = counts.max(), most > 1 {
       let least = counts.min() ?? most
       figure.title += ", mean ± \(uncertainty.name) over \(least == most ? "" : "\(least) to ")\(most) seeds"
     }
     let keyRows = (figure.lines.count * (60 + 8 * (figure.lines.map(\.title.count).max() ?? 0)) + 699) / 700
-    figure.size.height += 18 * keyRows
+    figure.size.height += 18 * keyRows + (figure.lines.count > 5 ? 120 : 0)
     return figure
   }
 

@@ -29,6 +29,8 @@ struct Figure {
     var dash: Int?
     /// Colour of the group it belongs to.
     var colour = 0
+    /// Moves it along x where it is drawn, on a logarithmic axis by a factor: error bars at one place hide each other.
+    var shift: Double?
   }
   var name: String
   var title: String
@@ -79,7 +81,8 @@ extension Figure: Drawing {
 /// Draws SVG figures with Debian's gnuplot; beside each stand its script and its data, for restyling.
 enum Gnuplot {
   /// Okabe and Ito's colours, told apart by colour-blind readers.
-  private static let colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442"]
+  /// But for the yellow, which is hard to see on white: a grey.
+  private static let colours = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888"]
 
   /// Draws all of them with one process, in order, into <name>.svg with <name>.gp and <name>.csv beside.
   ///
@@ -191,12 +194,13 @@ enum Gnuplot {
     var plots = f.lines.enumerated().map { i, line in
       let colour = "lc rgb \"\(colours[line.colour % colours.count])\""
       let dash = "dt \(line.dash ?? (line.isDashed ? 2 : 1))"
+      let x = line.shift.map { "($1\(f.hasLogarithmicX ? "*" : "+")(\($0)))" } ?? "1"
       let style =
         switch line.style {
         case .line: "using 1:2 with linespoints lw 2 pt 7 ps 0.4 \(dash)"
         case .points: "using 1:2 with points pt 7 ps 0.5"
-        case .errors: "using 1:2:3 with yerrorbars lw 2 pt 7 ps 0.8"
-        case .lineWithErrors: "using 1:2:3 with yerrorlines lw 2 pt 7 ps 0.5 \(dash)"
+        case .errors: "using \(x):2:3 with yerrorbars lw 2 pt 7 ps 0.8"
+        case .lineWithErrors: "using \(x):2:3 with yerrorlines lw 2 pt 7 ps 0.5 \(dash)"
         case .band: "using 1:($2-$3):($2+$3) with filledcurves fs transparent solid 0.2 noborder"
         case .steps: "using 1:2 with steps lw 2 \(dash)"
         }
