@@ -126,8 +126,8 @@ struct CompareAxisTests {
       }
     }
     // Error bars stand side by side; the data say where they belong.
-    #expect(figure.lines.map { (1000 * ($0.shift ?? 9)).rounded() } == [-80, 0, 80])
-    #expect(figure.script.contains("using ($1+(-0.08") && figure.script.contains("\n0.4 87.5"))
+    #expect(figure.lines.map { (1000 * ($0.shift ?? 9)).rounded() } == [-16, 0, 16])
+    #expect(figure.script.contains("using ($1+(-0.016") && figure.script.contains("\n0.4 87.5"))
     #expect(figure.title == "test.accuracy (%) against share, mean ± 95 % interval over 2 seeds")
     let script = lab.folder + "/accuracy.gp"
     try table.draw(into: [script])

@@ -77,14 +77,7 @@ extension Comparison {
         figure.lines.append(line)
       }
     }
-    for i in figure.lines.indices where figure.lines.count > 1 {
-      // Side by side over four tenths of the least distance between two places.
-      let place = 0.4 * (Double(i) / Double(figure.lines.count - 1) - 0.5)
-      let x = along.positions
-      let steps = zip(x.dropFirst(), x).map { along.isLogarithmic ? $0 / $1 : $0 - $1 }
-      guard let least = steps.min() else { continue }
-      figure.lines[i].shift = along.isLogarithmic ? pow(least, place) : place * least
-    }
+    standApart(&figure.lines, along)
     figure.title = "\(scale.label) against \(along.title)"
     if let most = counts.max(), most > 1 {
       let least = counts.min() ?? most
@@ -93,6 +86,20 @@ extension Comparison {
     let keyRows = (figure.lines.count * (60 + 8 * (figure.lines.map(\.title.count).max() ?? 0)) + 699) / 700
     figure.size.height += 18 * keyRows + (figure.lines.count > 5 ? 120 : 0)
     return figure
+  }
+
+  /// Moves lines side by side, over four tenths of the least distance between two places, so that error bars do not hide
+  /// each other; on an axis of numbers no further than the frame has room, a twentieth of the axis.
+  private func standApart(_ lines: inout [Figure.Line], _ axis: ReportAxis) {
+    let x = axis.positions.map { axis.isLogarithmic ? log($0) : $0 }
+    guard lines.count > 1, let first = x.first, let last = x.last,
+      let least = zip(x.dropFirst(), x).map({ $0 - $1 }).min()
+    else { return }
+    let step = axis.isNumeric ? min(least, 0.2 * (last - first)) : least
+    for i in lines.indices {
+      let shift = 0.4 * step * (Double(i) / Double(lines.count - 1) - 0.5)
+      lines[i].shift = axis.isLogarithmic ? exp(shift) : shift
+    }
   }
 
   /// Groups that one line goes through, under what tells it from others; in the order that columns have.

@@ -29,7 +29,8 @@ struct Figure {
     var dash: Int?
     /// Colour of the group it belongs to.
     var colour = 0
-    /// Moves it along x where it is drawn, on a logarithmic axis by a factor: error bars at one place hide each other.
+    /// Moves a line with errors along x where it is drawn, on a logarithmic axis by a factor: bars at one place hide each
+    /// other.
     var shift: Double?
   }
   var name: String

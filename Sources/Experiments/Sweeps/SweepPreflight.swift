@@ -3,8 +3,9 @@ import Configuration
 /// What can be known before a sweep of the points' surroundings: that data and weights are there, that networks fit
 /// them, that layers named by hardware exist.
 extension SweepPlan {
-  /// Looks only so long: networks are made for it, and what combinations hide, their own run says.
-  private static let patience = 5.0
+  /// Looks only so many seconds: data are read and networks made for it, and what combinations hide, their own run says.
+  /// A check alone answers at once; the sweep itself looks again.
+  private static func patience(forRun: Bool) -> Double { forRun ? 5 : 1 }
 
   /// Looks at enough points that every value of every axis is in one of them.
   ///
@@ -37,7 +38,7 @@ extension SweepPlan {
         add(found.errors, to: &errors, point)
         add(found.warnings, to: &warnings, point)
       }
-      if InterruptionFlag.isSet || Progress.now() - started > Self.patience { break }
+      if InterruptionFlag.isSet || Progress.now() - started > Self.patience(forRun: forRun) { break }
     }
     let found = Diagnostics(errors: errors, warnings: warnings, footer: LoadedExperiment.footer)
     if !errors.isEmpty { throw found }
