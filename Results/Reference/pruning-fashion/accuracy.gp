@@ -94,11 +94,11 @@ $line8 << EOD
 0.9 75.32 2.3202843273289333
 EOD
 plot $line0 using ($1+(-0.019999999999999997)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 1 lc rgb "#0072B2" title "pruning-fashion-sweep, l1", \
-     $line1 using ($1+(-0.015)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 2 lc rgb "#D55E00" title "pruning-fashion-sweep, mean-activation", \
+     $line1 using ($1+(-0.014999999999999998)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 2 lc rgb "#D55E00" title "pruning-fashion-sweep, mean-activation", \
      $line2 using ($1+(-0.009999999999999998)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 3 lc rgb "#009E73" title "pruning-fashion-sweep, random", \
      $line3 using ($1+(-0.004999999999999999)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 4 lc rgb "#CC79A7" title "pruning-fashion-sweep, batch-norm-scale", \
      $line4 using ($1+(0.0)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 5 lc rgb "#E69F00" title "pruning-fashion-sweep, taylor", \
      $line5 using ($1+(0.004999999999999999)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 1 lc rgb "#56B4E9" title "pruning-fashion-sweep, geometric-median", \
      $line6 using ($1+(0.009999999999999998)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 2 lc rgb "#000000" title "pruning-fashion-sweep, relevance", \
-     $line7 using ($1+(0.015)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 3 lc rgb "#888888" title "pruning-fashion-scratch-sweep, l1", \
+     $line7 using ($1+(0.014999999999999998)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 3 lc rgb "#888888" title "pruning-fashion-scratch-sweep, l1", \
      $line8 using ($1+(0.019999999999999997)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 4 lc rgb "#0072B2" title "pruning-fashion-retrain-sweep, l1"

@@ -29,7 +29,7 @@ $line3 << EOD
 18.0 77.83125 0.8796506360025982
 24.0 71.275 0.5852146451408002
 EOD
-plot $line0 using 1:2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 1 lc rgb "#0072B2" title "relevance", \
-     $line1 using 1:2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 2 lc rgb "#D55E00" title "criterion {\"kind\":\"relevance\",\"classWeights\":false}", \
-     $line2 using 1:2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 3 lc rgb "#009E73" title "l1", \
-     $line3 using 1:2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 4 lc rgb "#CC79A7" title "random"
+plot $line0 using ($1+(-0.4800000000000001)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 1 lc rgb "#0072B2" title "relevance", \
+     $line1 using ($1+(-0.16000000000000006)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 2 lc rgb "#D55E00" title "criterion {\"kind\":\"relevance\",\"classWeights\":false}", \
+     $line2 using ($1+(0.16)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 3 lc rgb "#009E73" title "l1", \
+     $line3 using ($1+(0.4800000000000001)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 4 lc rgb "#CC79A7" title "random"
