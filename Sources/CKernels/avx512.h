@@ -6,6 +6,16 @@
 // The first n lanes.
 INLINE __mmask16 lanesAVX512(int n) { return n >= 16 ? 0xFFFF : n <= 0 ? 0 : (__mmask16)((1u << n) - 1); }
 
+typedef float VectorAVX512 __attribute__((vector_size(64), aligned(4), may_alias));
+
+AVX512 INLINE VectorAVX512 partAVX512(const float *p, int n) {
+  return (VectorAVX512)_mm512_maskz_loadu_ps(lanesAVX512(n), p);
+}
+
+AVX512 INLINE void setPartAVX512(float *p, VectorAVX512 v, int n) {
+  _mm512_mask_storeu_ps(p, lanesAVX512(n), (__m512)v);
+}
+
 // R rows of P panels of sixteen columns, from product to converted, as convertedBlock in products.h; the last vector
 // has `columns` columns. `panel` is the distance between panels.
 AVX512 INLINE uint32_t convertedBlockAVX512(const int R, const int P, const float *restrict a, size_t lda, int k,

@@ -123,6 +123,18 @@ INLINE Eight clampPortable(Eight t, float most) {
   return t;
 }
 
+// The first n floats, zeros beyond.
+INLINE Eight partPortable(const float *p, int n) {
+  if (n >= 8) return *(const Eight *)p;
+  float t[8] = {0};
+  for (int i = 0; i < n; i++) t[i] = p[i];
+  return *(const Eight *)t;
+}
+
+INLINE void setPartPortable(float *p, Eight v, int n) {
+  for (int i = 0; i < n && i < 8; i++) p[i] = v[i];
+}
+
 // Vectors of eight floats in both bodies, so that both add in the same order.
 #define LANES 8
 #define ROWS 6
@@ -208,6 +220,21 @@ AVX2 INLINE Eight clampAVX2(Eight t, float most) {
   return (Eight)_mm256_max_ps(_mm256_set1_ps(-most), _mm256_min_ps(_mm256_set1_ps(most), (__m256)t));
 }
 
+AVX2 INLINE __m256i lanesAVX2(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+AVX2 INLINE Eight partAVX2(const float *p, int n) {
+  return n >= 8 ? *(const Eight *)p : (Eight)_mm256_maskload_ps(p, lanesAVX2(n));
+}
+
+AVX2 INLINE void setPartAVX2(float *p, Eight v, int n) {
+  if (n >= 8)
+    *(Eight *)p = v;
+  else
+    _mm256_maskstore_ps(p, lanesAVX2(n), (__m256)v);
+}
+
 #define NAME(x) x##AVX2
 #define ATTRIBUTES AVX2
 #pragma STDC FP_CONTRACT ON
@@ -227,7 +254,6 @@ AVX2 INLINE Eight clampAVX2(Eight t, float most) {
 #undef LANES
 #define NAME(x) x##AVX512
 #define LANES 16
-typedef float VectorAVX512 __attribute__((vector_size(64), aligned(4), may_alias));
 #include "winograd.h"
 #undef NAME
 #undef LANES

@@ -9,5 +9,5 @@ static const CKernels WIDE(table) = {
     NAME(streamDigits), NAME(addNoise),
     NAME(moments), NAME(normSums), NAME(norm), NAME(normGradient), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), WIDE(multiplyPanels),
     WIDE(multiplyConverted), NAME(multiplySmall), WIDE(outerProducts), WIDE(winogradInput), WIDE(winogradOutput),
-    WIDE(winogradOutputGradient), WIDE(winogradInputGradient), NAME(winogradWeights), NAME(winogradWeightGradient),
+    WIDE(winogradOutputGradient), WIDE(winogradInputGradient), NAME(winogradWeights), WIDE(winogradWeightGradient),
 };

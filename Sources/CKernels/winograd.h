@@ -19,31 +19,6 @@ typedef NAME(Vector) NAME(Line)[4];
 #define BT(o, i) o[0] = i[0] - i[2]; o[1] = i[1] + i[2]; o[2] = i[2] - i[1]; o[3] = i[1] - i[3];
 #define B_(o, i) o[0] = i[0]; o[1] = i[1] - i[2] + i[3]; o[2] = i[1] + i[2] - i[0]; o[3] = -i[3];
 
-// Copies up to LANES channels, zeros beyond.
-#if LANES == 16
-ATTRIBUTES INLINE NAME(Vector) NAME(part)(const float *p, int n) {
-  return (NAME(Vector))_mm512_maskz_loadu_ps(lanesAVX512(n), p);
-}
-
-ATTRIBUTES INLINE void NAME(setPart)(float *p, NAME(Vector) v, int n) {
-  _mm512_mask_storeu_ps(p, lanesAVX512(n), (__m512)v);
-}
-#else
-ATTRIBUTES INLINE NAME(Vector) NAME(part)(const float *p, int n) {
-  if (n >= LANES) return *(const NAME(Vector) *)p;
-  float t[LANES] = {0};
-  for (int i = 0; i < n; i++) t[i] = p[i];
-  return *(const NAME(Vector) *)t;
-}
-
-ATTRIBUTES INLINE void NAME(setPart)(float *p, NAME(Vector) v, int n) {
-  if (n >= LANES) { *(NAME(Vector) *)p = v; return; }
-  float t[LANES];
-  *(NAME(Vector) *)t = v;
-  for (int i = 0; i < n; i++) p[i] = t[i];
-}
-#endif
-
 // V = Bᵀ d B. Tile i covers lines top … top+3 and pixels left+2i … left+2i+3; outside the image there are zeros.
 ATTRIBUTES static void NAME(winogradInput)(int height, int width, int channels, int top, int left, int tiles,
                                            const float *image, float *planes, size_t plane, size_t ld) {
@@ -146,69 +121,68 @@ ATTRIBUTES static void NAME(winogradInputGradient)(int height, int width, int ch
     }
 }
 
-#if LANES == 8
-// U = G g Gᵀ for outputs first ..< last of w [outputs, 3, 3, channels], into sixteen sets of panels of `panels` floats
-// each: k = channels, n = outputs for the forward pass; k = outputs, n = channels for the backward pass. What no weight
-// reaches must be zero already.
-ATTRIBUTES static void NAME(winogradWeights)(int outputs, int channels, int first, int last, int backward,
-                                             const float *w, float *panels, size_t set) {
-  for (int o = first; o < last; o++)
-    for (int c0 = 0; c0 < channels; c0 += 16) {
-      const int m = channels - c0 < 16 ? channels - c0 : 16;
-      float u[16][16];
-      const float *g = w + (size_t)o * 9 * channels + c0;
-      for (int c = 0; c < m; c++) {
-        float t[4][3];
-        UNROLL for (int x = 0; x < 3; x++) {
-          const float a = g[x * channels + c], b = g[(3 + x) * channels + c], d = g[(6 + x) * channels + c];
-          t[0][x] = a;
-          t[1][x] = 0.5f * (a + d) + 0.5f * b;
-          t[2][x] = 0.5f * (a + d) - 0.5f * b;
-          t[3][x] = d;
-        }
-        UNROLL for (int y = 0; y < 4; y++) {
-          u[4 * y][c] = t[y][0];
-          u[4 * y + 1][c] = 0.5f * (t[y][0] + t[y][2]) + 0.5f * t[y][1];
-          u[4 * y + 2][c] = 0.5f * (t[y][0] + t[y][2]) - 0.5f * t[y][1];
-          u[4 * y + 3][c] = t[y][2];
-        }
-      }
-      int panel;
-      for (int e = 0; e < 16; e++) {
-        float *to = panels + e * set;
-        if (backward) {
-          for (int c = 0; c < m; c++) {
-            const size_t at = NAME(panel)(outputs, channels, c0 + c, &panel);
-            to[at + (size_t)(o + 1) * panel + (c0 + c) % (2 * LANES)] = u[e][c];
-          }
-        } else {
-          const size_t at = NAME(panel)(channels, outputs, o, &panel) + o % (2 * LANES);
-          for (int c = 0; c < m; c++) to[at + (size_t)(c0 + c + 1) * panel] = u[e][c];
-        }
-      }
-    }
-}
-
-// g (+)= Gᵀ U G for `count` values of each element of U.
-ATTRIBUTES static void NAME(winogradWeightGradient)(int channels, const float *restrict u, size_t plane,
-                                                    float *restrict g, int overwrite) {
-  for (int c = 0; c < channels; c++) {
-    float t[3][4];
+// g (+)= Gᵀ U G for one output: U's element e at u + e · plane, g [3, 3, channels].
+ATTRIBUTES static void NAME(winogradWeightGradient)(int channels, const float *u, size_t plane, float *g, int overwrite) {
+  for (int c = 0; c < channels; c += LANES, u += LANES) {
+    const int n = channels - c;
+    NAME(Vector) t[3][4];
     UNROLL for (int x = 0; x < 4; x++) {
-      const float a = u[x * plane + c], b = u[(4 + x) * plane + c], d = u[(8 + x) * plane + c], e = u[(12 + x) * plane + c];
-      t[0][x] = a + 0.5f * (b + d);
-      t[1][x] = 0.5f * (b - d);
-      t[2][x] = 0.5f * (b + d) + e;
+      NAME(Vector) m[4];
+      UNROLL for (int y = 0; y < 4; y++) m[y] = NAME(part)(u + (4 * y + x) * plane, n);
+      const NAME(Vector) sum = 0.5f * (m[1] + m[2]);
+      t[0][x] = m[0] + sum;
+      t[1][x] = 0.5f * (m[1] - m[2]);
+      t[2][x] = sum + m[3];
     }
     UNROLL for (int y = 0; y < 3; y++) {
-      const float r0 = t[y][0] + 0.5f * (t[y][1] + t[y][2]), r1 = 0.5f * (t[y][1] - t[y][2]),
-                  r2 = 0.5f * (t[y][1] + t[y][2]) + t[y][3];
-      float *to = g + 3 * y * channels + c;
-      to[0] = overwrite ? r0 : to[0] + r0;
-      to[channels] = overwrite ? r1 : to[channels] + r1;
-      to[2 * channels] = overwrite ? r2 : to[2 * channels] + r2;
+      const NAME(Vector) sum = 0.5f * (t[y][1] + t[y][2]);
+      const NAME(Vector) r[3] = {t[y][0] + sum, 0.5f * (t[y][1] - t[y][2]), sum + t[y][3]};
+      UNROLL for (int x = 0; x < 3; x++) {
+        float *to = g + (3 * y + x) * channels + c;
+        NAME(setPart)(to, overwrite ? r[x] : NAME(part)(to, n) + r[x], n);
+      }
     }
   }
+}
+
+#if LANES == 8
+// U = G g Gᵀ for outputs first ..< last of w [outputs, 3, 3, channels], into sixteen sets of panels of `set` floats
+// each: k = channels, n = outputs for the forward pass; k = outputs, n = channels for the backward pass. `first` is a
+// multiple of LANES. What no weight reaches must be zero already.
+ATTRIBUTES static void NAME(winogradWeights)(int outputs, int channels, int first, int last, int backward,
+                                             const float *w, float *panels, size_t set) {
+  for (int o = first; o < last; o += LANES)
+    for (int c = 0; c < channels; c += LANES) {
+      const int rows = last - o < LANES ? last - o : LANES, columns = channels - c < LANES ? channels - c : LANES;
+      // A panel's rows lie along outputs forward, along channels backward: whole vectors of them are written.
+      NAME(Vector) g[9][LANES];
+      for (int tap = 0; tap < 9; tap++) {
+        for (int r = 0; r < LANES; r++)
+          g[tap][r] = r < rows ? NAME(part)(w + ((size_t)(o + r) * 9 + tap) * channels + c, columns) : (NAME(Vector)){0};
+        if (!backward) NAME(transpose)(g[tap]);
+      }
+      int width;
+      float *to = panels + (backward ? NAME(panel)(outputs, channels, c, &width) + (size_t)(o + 1) * width + c % (2 * LANES)
+                                     : NAME(panel)(channels, outputs, o, &width) + (size_t)(c + 1) * width + o % (2 * LANES));
+      for (int l = 0; l < (backward ? rows : columns); l++, to += width) {
+        NAME(Vector) t[4][3];
+        UNROLL for (int x = 0; x < 3; x++) {
+          const NAME(Vector) sum = 0.5f * (g[x][l] + g[6 + x][l]), middle = 0.5f * g[3 + x][l];
+          t[0][x] = g[x][l];
+          t[1][x] = sum + middle;
+          t[2][x] = sum - middle;
+          t[3][x] = g[6 + x][l];
+        }
+        UNROLL for (int y = 0; y < 4; y++) {
+          const NAME(Vector) sum = 0.5f * (t[y][0] + t[y][2]), middle = 0.5f * t[y][1];
+          float *line = to + 4 * y * set;
+          *(NAME(Vector) *)line = t[y][0];
+          *(NAME(Vector) *)(line + set) = sum + middle;
+          *(NAME(Vector) *)(line + 2 * set) = sum - middle;
+          *(NAME(Vector) *)(line + 3 * set) = t[y][2];
+        }
+      }
+    }
 }
 #endif
 #undef BT

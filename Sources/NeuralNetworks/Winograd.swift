@@ -22,6 +22,7 @@ extension Conv2D {
   // Planes are shifted against each other by a cache line, or they would all fall onto the same sets.
   private var inputPlane: Int { blockRows * tileColumns * channels + 16 }
   private var outputPlane: Int { blockRows * tileColumns * outputs + 16 }
+  private var weightPlane: Int { outputs * channels + 16 }
   private var forwardSet: Int { kernels.panelFloats(Int32(channels), Int32(outputs)) }
   private var backwardSet: Int { kernels.panelFloats(Int32(outputs), Int32(channels)) }
   private var array: DigitalArray { unsafeDowncast(weight.arrays[0], to: DigitalArray.self) }
@@ -29,7 +30,7 @@ extension Conv2D {
   func winogradMemory() -> LayerMemory {
     var m = LayerMemory()
     m.sharedFloats = 16 * (forwardSet + backwardSet)
-    m.scratchFloats = 16 * (inputPlane + outputPlane + outputs * channels) + 3 * Self.slack
+    m.scratchFloats = 16 * (inputPlane + outputPlane + weightPlane) + 3 * Self.slack
     return m
   }
 
@@ -94,19 +95,17 @@ extension Conv2D {
     _ tiles: Int32, _ v: UnsafePointer<Float>, _ z: UnsafePointer<Float>, _ dU: UnsafeMutablePointer<Float>,
     isFirst: Bool
   ) {
-    let weights = outputs * channels
     for e in 0..<16 {
       kernels.outerProducts(
         Int32(outputs), Int32(channels), 1, 0, 0, tiles, z + e * outputPlane, outputs, v + e * inputPlane, channels,
-        dU + e * weights, channels, isFirst ? 1 : 0)
+        dU + e * weightPlane, channels, isFirst ? 1 : 0)
     }
   }
 
   private func transformGradient(_ p: Piece, _ dU: UnsafePointer<Float>, _ dW: UnsafeMutablePointer<Float>) {
-    let weights = outputs * channels
     for o in 0..<outputs {
       kernels.winogradWeightGradient(
-        Int32(channels), dU + o * channels, weights, dW + o * 9 * channels, p.startsGradient ? 1 : 0)
+        Int32(channels), dU + o * channels, weightPlane, dW + o * 9 * channels, p.startsGradient ? 1 : 0)
     }
   }
 

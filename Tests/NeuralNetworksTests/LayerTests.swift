@@ -238,9 +238,9 @@ struct PoolingCase: CustomTestStringConvertible, Sendable {
     }
   }
 
-  @Test("AVX-512 transforms of Winograd's are AVX2's to the last bit", arguments: [1, 5, 8, 13, 16, 27, 40])
+  @Test("Winograd's transforms are the same to the last bit on every body", arguments: [1, 5, 8, 13, 16, 27, 40])
   func wideTransforms(channels: Int) throws {
-    guard let fast = ckAVX2()?.pointee, let wide = ckAVX512()?.pointee else { return }
+    guard let fast = ckAVX2()?.pointee else { return }
     // An image of 5 × 7 pixels, padded by one: tiles hang over its end.
     let (height, width, tiles) = (5 as Int32, 7 as Int32, 4 as Int32)
     let plane = 4 * channels + 16
@@ -263,9 +263,81 @@ struct PoolingCase: CustomTestStringConvertible, Sendable {
         body.winogradOutputGradient(height, width, c, top, tiles, image, &v, plane, channels)
         result += v
       }
-      return result + y + dx
+      let gradient = [0, 1].flatMap { (overwrite: Int32) in
+        var g = uniform(9 * channels, 4)
+        body.winogradWeightGradient(c, planes, plane, &g, overwrite)
+        return g
+      }
+      return result + y + dx + gradient
     }
-    #expect(all(fast) == all(wide))
+    // Sums of products by ½ and 1 alone: a fused multiplication rounds as the two would.
+    #expect(all(fast) == all(ckPortable.pointee))
+    if let wide = ckAVX512()?.pointee { #expect(all(fast) == all(wide)) }
+  }
+
+  @Test(
+    "Winograd's transforms of weights and of their gradient are those of the definition",
+    arguments: [(1, 1), (3, 8), (16, 16), (17, 5), (20, 24), (40, 27), (24, 33)])
+  func weightTransforms(outputs: Int, channels: Int) {
+    let g: [[Double]] = [[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]]
+    let weights = uniform(outputs * 9 * channels, 1)
+    let plane = outputs * channels + 16
+    let dU = uniform(16 * plane, 2)
+    let before = uniform(outputs * 9 * channels, 3)
+    func weight(_ o: Int, _ y: Int, _ x: Int, _ c: Int) -> Int { ((o * 3 + y) * 3 + x) * channels + c }
+    for body in bodies {
+      for backward in [false, true] {
+        let (k, n) = backward ? (outputs, channels) : (channels, outputs)
+        let set = body.panelFloats(Int32(k), Int32(n))
+        // What no weight reaches is zero already, and what lies behind is another's.
+        var panels = [Float](repeating: 0, count: 16 * set) + [7]
+        for first in stride(from: 0, to: outputs, by: 16) {
+          body.winogradWeights(
+            Int32(outputs), Int32(channels), Int32(first), Int32(min(outputs, first + 16)), backward ? 1 : 0, weights,
+            &panels, set)
+        }
+        #expect(panels.last == 7)
+        for e in 0..<16 {
+          var u = [Float](repeating: 0, count: k * n)
+          for o in 0..<outputs {
+            for c in 0..<channels {
+              var sum = 0.0
+              for y in 0..<3 {
+                for x in 0..<3 { sum += g[e / 4][y] * g[e % 4][x] * Double(weights[weight(o, y, x, c)]) }
+              }
+              u[backward ? o * n + c : c * n + o] = Float(sum)
+            }
+          }
+          var expected = [Float](repeating: 7, count: set)
+          body.packPanels(Int32(k), Int32(n), u, n, 1, nil, &expected)
+          let found = Array(panels[e * set..<(e + 1) * set])
+          #expect(zip(found, expected).allSatisfy { abs($0 - $1) < 1e-6 }, "element \(e), backward: \(backward)")
+        }
+      }
+      for overwrite in [true, false] {
+        var result = before
+        for o in 0..<outputs {
+          dU.withUnsafeBufferPointer { u in
+            result.withUnsafeMutableBufferPointer { to in
+              body.winogradWeightGradient(
+                Int32(channels), u.baseAddress! + o * channels, plane, to.baseAddress! + o * 9 * channels,
+                overwrite ? 1 : 0)
+            }
+          }
+        }
+        var most = 0.0
+        for o in 0..<outputs {
+          for (y, x) in (0..<3).flatMap({ y in (0..<3).map { (y, $0) } }) {
+            for c in 0..<channels {
+              var sum = overwrite ? 0 : Double(before[weight(o, y, x, c)])
+              for e in 0..<16 { sum += g[e / 4][y] * g[e % 4][x] * Double(dU[e * plane + o * channels + c]) }
+              most = max(most, abs(sum - Double(result[weight(o, y, x, c)])))
+            }
+          }
+        }
+        #expect(most < 2e-6)
+      }
+    }
   }
 
   @Test(

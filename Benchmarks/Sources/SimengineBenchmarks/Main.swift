@@ -9,7 +9,8 @@ import NeuralNetworks
     usage: SimengineBenchmarks COMMAND
       training PYTHON [ROUNDS [SECONDS]]   training steps, interleaved with PyTorch's (peers/torch_train.py)
       precision PYTHON                     gradients against PyTorch's in float64 (peers/torch_precision.py)
-      steps NET THREADS SECONDS [BATCH]    our training steps alone, for a profiler
+      steps NET THREADS SECONDS [BATCH [SHARE]]
+                                           our training steps alone, for a profiler; SHARE of the filters pruned
       crossbar-steps NET STEPS [UPDATE [METHOD]]
                                            our steps of lenet5, mlp or vgg8 on crossbars alone, for a profiler; UPDATE
                                            and METHOD as in a config, `ideal` for UPDATE leaves out the crossbars
@@ -53,6 +54,9 @@ import NeuralNetworks
     case "steps" where words.count > 3 && Architecture.named(words[1]) != nil:
       let batch = Int(number(4, 64))
       let b = try TrainingBenchmark(words[1], batch: batch, threads: Int(number(2, 1)))
+      if words.count > 5 {
+        try b.change { model, optimizer in try PruningBenchmark.prune(model, optimizer, to: number(5, 0)) }
+      }
       let r = try b.rate(seconds: number(3, 3))
       print("\(words[1]), batch \(batch): median \(Int(r.median)), best \(Int(r.best)) samples/s in \(r.steps) steps")
     case "crossbar-steps" where words.count > 2:

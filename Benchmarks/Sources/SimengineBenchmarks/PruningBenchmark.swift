@@ -98,7 +98,8 @@ struct PruningBenchmark {
     return all.filter { (try? ChannelGroups(model, layers: [$0])) != nil }
   }
 
-  private static func prune(_ model: Model, _ optimizer: Optimizer, to share: Double) throws {
+  /// Prunes that share of every layer's filters by l1.
+  static func prune(_ model: Model, _ optimizer: Optimizer, to share: Double) throws {
     let pruner = try Pruner(model, layers: layers(of: model))
     let context = ScoringContext(model: model, layers: pruner.groups.layers, pool: ThreadPool(threads: 1))
     try pruner.apply(try pruner.plan(pruner.scores(L1Norm(), context), .share(share, .layer)), optimizer: optimizer)
