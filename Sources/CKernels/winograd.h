@@ -148,7 +148,7 @@ ATTRIBUTES static void NAME(winogradWeightGradient)(int channels, const float *u
 #if LANES == 8
 // U = G g Gᵀ for outputs first ..< last of w [outputs, 3, 3, channels], into sixteen sets of panels of `set` floats
 // each: k = channels, n = outputs for the forward pass; k = outputs, n = channels for the backward pass. `first` is a
-// multiple of LANES. What no weight reaches must be zero already.
+// multiple of LANES. Rows of biases and columns that are none become zero.
 ATTRIBUTES static void NAME(winogradWeights)(int outputs, int channels, int first, int last, int backward,
                                              const float *w, float *panels, size_t set) {
   for (int o = first; o < last; o += LANES)
@@ -164,6 +164,8 @@ ATTRIBUTES static void NAME(winogradWeights)(int outputs, int channels, int firs
       int width;
       float *to = panels + (backward ? NAME(panel)(outputs, channels, c, &width) + (size_t)(o + 1) * width + c % (2 * LANES)
                                      : NAME(panel)(channels, outputs, o, &width) + (size_t)(c + 1) * width + o % (2 * LANES));
+      if ((backward ? o : c) == 0)
+        for (int e = 0; e < 16; e++) *(NAME(Vector) *)(to - width + e * set) = (NAME(Vector)){0};
       for (int l = 0; l < (backward ? rows : columns); l++, to += width) {
         NAME(Vector) t[4][3];
         UNROLL for (int x = 0; x < 3; x++) {

@@ -14,7 +14,14 @@ public final class Storage: @unchecked Sendable {
   /// Large blocks so far.
   private static let made = Atomic(0)
 
-  public init(count: Int) {
+  /// Zeros.
+  public convenience init(count: Int) {
+    self.init(uninitialized: count)
+    base.initialize(repeating: 0, count: count)
+  }
+
+  /// For what is written whole before it is read.
+  public init(uninitialized count: Int) {
     precondition(count >= 0)
     self.count = count
     let bytes = max(64, (count * MemoryLayout<Float>.stride + 63) / 64 * 64)
@@ -30,7 +37,6 @@ public final class Storage: @unchecked Sendable {
       madvise(block, whole, MADV_HUGEPAGE)
       base = (block + shift).bindMemory(to: Float.self, capacity: count)
     }
-    base.initialize(repeating: 0, count: count)
   }
 
   deinit { block.deallocate() }
@@ -54,9 +60,16 @@ public struct Tensor: @unchecked Sendable, Equatable {
 
   /// - Precondition: `values.count` is the product of `shape`.
   public init(shape: [Int], values: [Float]) {
-    self.init(shape: shape)
-    precondition(values.count == count, "\(values.count) values do not fill the shape \(shape)")
-    values.withUnsafeBufferPointer { if let p = $0.baseAddress { storage.base.update(from: p, count: count) } }
+    self = values.withUnsafeBufferPointer { Tensor(shape: shape, elements: $0) }
+  }
+
+  /// A copy of `elements`, row-major.
+  /// - Precondition: `elements.count` is the product of `shape`.
+  public init(shape: [Int], elements: UnsafeBufferPointer<Float>) {
+    self.shape = shape
+    storage = Storage(uninitialized: shape.reduce(1, *))
+    precondition(elements.count == count, "\(elements.count) values do not fill the shape \(shape)")
+    if let p = elements.baseAddress { storage.base.update(from: p, count: count) }
   }
 
   public func reshaped(_ shape: [Int]) -> Tensor {
@@ -96,7 +109,7 @@ public struct Tensor: @unchecked Sendable, Equatable {
     _ body: (UnsafeMutableBufferPointer<Float>) throws -> R
   ) rethrows -> R {
     if !isKnownUniquelyReferenced(&storage) {
-      let copy = Storage(count: storage.count)
+      let copy = Storage(uninitialized: storage.count)
       copy.base.update(from: storage.base, count: storage.count)
       storage = copy
     }

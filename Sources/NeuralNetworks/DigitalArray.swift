@@ -4,7 +4,9 @@ import LinearAlgebra
 public final class DigitalArray: WeightArray {
   public private(set) var outputs: Int
   public private(set) var inputs: Int
+  /// [outputs, inputs], and what a selection left unused behind.
   private var storage: Storage
+  private var count: Int { outputs * inputs }
   private var reads: UnsafeMutablePointer<(forward: UInt64, backward: UInt64)>
   private static let workers = 64
   /// Multiply–accumulates beyond (modulo 2⁶⁴) all reads at the present size: those of reads before a `select`.
@@ -63,12 +65,12 @@ public final class DigitalArray: WeightArray {
 
   public func outerProduct(_ gradient: UnsafePointer<Float>, rate: Float, step: Int, pool: ThreadPool) {
     let w = storage.base
-    for i in 0..<storage.count { w[i] -= rate * gradient[i] }
+    for i in 0..<count { w[i] -= rate * gradient[i] }
   }
 
   public func apply(delta: UnsafePointer<Float>, step: Int, pool: ThreadPool) {
     let w = storage.base
-    for i in 0..<storage.count { w[i] += delta[i] }
+    for i in 0..<count { w[i] += delta[i] }
   }
 
   public func program(_ weights: Tensor, pool: ThreadPool) throws {
@@ -79,8 +81,7 @@ public final class DigitalArray: WeightArray {
   }
 
   public var weights: Tensor {
-    Tensor(
-      shape: [outputs, inputs], values: Array(UnsafeBufferPointer(start: storage.base, count: storage.count)))
+    Tensor(shape: [outputs, inputs], elements: UnsafeBufferPointer(start: storage.base, count: count))
   }
 
   public var plainWeights: UnsafeMutablePointer<Float>? { storage.base }
@@ -92,7 +93,10 @@ public final class DigitalArray: WeightArray {
     guard keptOutputs.allSatisfy({ $0 >= 0 && $0 < outputs }), keptInputs.allSatisfy({ $0 >= 0 && $0 < oldInputs }),
       !keptOutputs.isEmpty, !keptInputs.isEmpty
     else { throw ModelError("a selection must keep at least one output and input, all of them within the array") }
-    storage = Storage(count: keptOutputs.count * keptInputs.count)
+    // In place as long as half of it stays used: fresh pages cost more than moving what is left.
+    let rise = [keptOutputs, keptInputs].allSatisfy { zip($0, $0.dropFirst()).allSatisfy { $0 < $1 } }
+    let left = keptOutputs.count * keptInputs.count
+    if !rise || 2 * left < storage.count { storage = Storage(uninitialized: left) }
     outputs = keptOutputs.count
     inputs = keptInputs.count
     let columns = runs(keptInputs)

@@ -10,7 +10,7 @@ public struct LayerMemory {
   public var batchSums = 0
   /// Scratch of a worker while it runs one piece.
   public var scratchFloats = 0
-  /// What a layer derives from its weights before a pass (`Layer.prepare`), shared by all pieces; zeroed once.
+  /// What a layer derives from its weights before a pass (`Layer.prepare`), shared by all pieces.
   public var sharedFloats = 0
 
   public init() {}

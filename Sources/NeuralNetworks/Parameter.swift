@@ -74,7 +74,8 @@ public final class Weights {
 
   /// All groups, [outputs, inputs] in the engine's own order.
   public var matrix: Tensor {
-    Tensor(shape: [outputs, inputs], values: arrays.flatMap { $0.weights.values })
+    if arrays.count == 1 { return arrays[0].weights }
+    return Tensor(shape: [outputs, inputs], values: arrays.flatMap { $0.weights.values })
   }
 
   /// Outputs of group `g` in a vector over all of them.

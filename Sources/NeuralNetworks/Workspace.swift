@@ -186,8 +186,6 @@ public final class Workspace {
       plan.savedBytesPerPiece = Self.pieceSize * m.savedBytes
       plan.savedBytes = bytes(maxPieces * plan.savedBytesPerPiece + slack).assumingMemoryBound(to: UInt8.self)
       plan.shared = floats(m.sharedFloats)
-      // Zeroed once: panels keep zeros where there are no columns.
-      if !spare.isEmpty { plan.shared.update(repeating: 0, count: m.sharedFloats + slack) }
       plan.pieceSumCount = m.pieceSums
       plan.pieceSums = bytes((maxPieces * m.pieceSums + 1) * 8).assumingMemoryBound(to: Double.self)
       plan.batchSums = bytes((m.batchSums + 1) * 8).assumingMemoryBound(to: Double.self)
