@@ -439,6 +439,7 @@ ATTRIBUTES static void NAME(accumulateScaled)(size_t rows, size_t n, const float
 #include "devices.h"
 #include "crossbar.h"
 #include "norms.h"
+#include "relevance.h"
 
 // ---- Optimizers: the gradient g is replaced by the change of the weights.
 

@@ -11,6 +11,9 @@
 // Eight floats anywhere in memory.
 typedef float Eight __attribute__((vector_size(32), aligned(4), may_alias));
 
+// What comparing them gives: all bits or none of each.
+typedef int32_t Lanes __attribute__((vector_size(32)));
+
 INLINE float asFloat(uint32_t u) { float f; memcpy(&f, &u, 4); return f; }
 INLINE uint32_t asBits(float f) { uint32_t u; memcpy(&u, &f, 4); return u; }
 
@@ -135,6 +138,13 @@ INLINE void setPartPortable(float *p, Eight v, int n) {
   for (int i = 0; i < n && i < 8; i++) p[i] = v[i];
 }
 
+// Which lanes hold.
+INLINE uint32_t bitsPortable(Lanes l) {
+  uint32_t result = 0;
+  for (int i = 0; i < 8; i++) result |= (uint32_t)(l[i] != 0) << i;
+  return result;
+}
+
 // Vectors of eight floats in both bodies, so that both add in the same order.
 #define LANES 8
 #define ROWS 6
@@ -234,6 +244,8 @@ AVX2 INLINE void setPartAVX2(float *p, Eight v, int n) {
   else
     _mm256_maskstore_ps(p, lanesAVX2(n), (__m256)v);
 }
+
+AVX2 INLINE uint32_t bitsAVX2(Lanes l) { return (uint32_t)_mm256_movemask_ps((__m256)l); }
 
 #define NAME(x) x##AVX2
 #define ATTRIBUTES AVX2

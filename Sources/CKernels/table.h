@@ -7,7 +7,9 @@ static const CKernels WIDE(table) = {
     NAME(effectiveWeights), NAME(pulseCounts), WIDE(pulseLines), WIDE(pulseTrains), WIDE(coincidences),
     NAME(applyPulsesAt),
     NAME(streamDigits), NAME(addNoise),
-    NAME(moments), NAME(normSums), NAME(norm), NAME(normGradient), NAME(sgd), NAME(adam), NAME(foldPatches), NAME(panelFloats), NAME(packPanels), WIDE(multiplyPanels),
+    NAME(moments), NAME(normSums), NAME(norm), NAME(normGradient), NAME(sgd), NAME(adam), NAME(foldPatches),
+    NAME(panelFloats), NAME(packPanels), WIDE(multiplyPanels),
     WIDE(multiplyConverted), NAME(multiplySmall), WIDE(outerProducts), WIDE(winogradInput), WIDE(winogradOutput),
     WIDE(winogradOutputGradient), WIDE(winogradInputGradient), NAME(winogradWeights), WIDE(winogradWeightGradient),
+    NAME(relevanceShares), NAME(relevanceOfTerm), NAME(multiplyEach),
 };

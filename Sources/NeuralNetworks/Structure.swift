@@ -133,11 +133,7 @@ public final class Add: Layer {
       let r = p.outputGradient!
       for t in 0..<2 {
         guard let back = p.inputGradient(t) else { continue }
-        let (x, other) = (p.input(t), p.input(1 - t))
-        for i in 0..<p.samples * shape.count {
-          let sum = x[i] + other[i]
-          back[i] = x[i] * (r[i] / (sum + (sum < 0 ? -e : e)))
-        }
+        kernels.relevanceOfTerm(p.samples * shape.count, p.input(t), p.input(1 - t), r, e, back)
       }
       return
     }

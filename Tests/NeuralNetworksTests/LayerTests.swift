@@ -340,6 +340,39 @@ struct PoolingCase: CustomTestStringConvertible, Sendable {
     }
   }
 
+  @Test("shares of relevance are those of the definition, the small ones left out", arguments: [1, 5, 8, 13, 32, 45])
+  func relevanceShares(channels n: Int) {
+    let (pixels, share) = (37, Float(1.0 / 16))
+    var z = uniform(pixels * 2 * n, 1)
+    var r = uniform(pixels * n, 2)
+    for p in 0..<pixels {
+      // The last channel has no negative weights; every third output has no relevance.
+      z[p * 2 * n + 2 * n - 1] = 0
+      for i in stride(from: p % 3, to: n, by: 3) { r[p * n + i] = 0 }
+    }
+    func part(_ p: Int, _ i: Int) -> Float { z[p * 2 * n + i] }
+    let least = (0..<2 * n).map { i in share * (0..<pixels).map { abs(part($0, i)) }.max()! }
+    var (expected, out) = (z, [UInt32]())
+    for p in 0..<pixels {
+      for i in 0..<n {
+        let isSmall = abs(part(p, i)) < least[i] || abs(part(p, n + i)) < least[n + i]
+        for (k, factor) in [(i, Float(2)), (n + i, -1)] {
+          expected[p * 2 * n + k] = isSmall || part(p, k) == 0 ? 0 : factor * r[p * n + i] / part(p, k)
+        }
+        if isSmall && r[p * n + i] != 0 { out.append(UInt32(p * n + i)) }
+      }
+    }
+    #expect(!out.isEmpty)
+    for body in bodies {
+      var found = z
+      var room = [Float](repeating: 9, count: 2 * n)
+      var left = [UInt32](repeating: .max, count: pixels * n)
+      let count = body.relevanceShares(pixels, n, &found, r, 2, -1, share, &room, &left)
+      #expect(found == expected)
+      #expect(left.prefix(count) == out[...])
+    }
+  }
+
   @Test(
     "norms of any number of channels are those of the definition", arguments: [1, 3, 8, 13, 32, 45, 64, 127, 131, 260])
   func norms(channels n: Int) {

@@ -129,6 +129,11 @@ typedef struct {
   void (*winogradWeights)(int outputs, int channels, int first, int last, int backward, const float *w, float *panels,
                           size_t set);
   void (*winogradWeightGradient)(int channels, const float *u, size_t plane, float *g, int overwrite);
+  // Layer-wise relevance propagation (relevance.h).
+  size_t (*relevanceShares)(size_t pixels, size_t n, float *z, const float *r, float alpha, float beta, float share,
+                            float *room, uint32_t *left);
+  void (*relevanceOfTerm)(size_t n, const float *x, const float *other, const float *r, float e, float *back);
+  void (*multiplyEach)(size_t n, const float *x, float *y);
 } CKernels;
 
 // The bodies chosen for this processor, and each by name (null where the processor lacks the instructions).

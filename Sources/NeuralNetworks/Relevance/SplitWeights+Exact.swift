@@ -8,48 +8,32 @@ import LinearAlgebra
 extension SplitWeights {
   private static let smallShare: Float = 1.0 / 16
 
-  /// z⁺ ← α·R/z⁺, z⁻ ← −β·R/z⁻; 0 for outputs whose z is too small for Winograd's sums.
+  /// z⁺ ← α·R/z⁺, z⁻ ← −β·R/z⁻; 0 for outputs whose z is too small for Winograd's sums, and where a channel has no
+  /// weights of a sign.
   ///
-  /// - z: [samples, pixels, 2 · outputs] and, behind it, room for 2 · outputs floats.
+  /// - z: [samples, pixels, 2 · outputs] and, behind it, `dividingFloats`.
   /// - Returns: numbers of the outputs that were left out, in [samples, pixels, outputs].
   func divideLarge(_ z: UnsafeMutablePointer<Float>, _ r: UnsafePointer<Float>, samples: Int, _ rule: RelevanceRule)
-    -> [Int]
+    -> UnsafeBufferPointer<UInt32>
   {
-    let n = output.channels
-    let pixels = output.pixels
-    let least = z + samples * pixels * 2 * n
-    let (alpha, beta) = (rule.alpha, -rule.beta)
-    var left: [Int] = []
-    for s in 0..<samples {
-      let own = z + s * pixels * 2 * n
-      least.update(repeating: 0, count: 2 * n)
-      for p in 0..<pixels {
-        let row = own + p * 2 * n
-        for i in 0..<2 * n { least[i] = max(least[i], abs(row[i])) }
+    let (n, pixels) = (output.channels, output.pixels)
+    let room = z + samples * pixels * 2 * n
+    return UnsafeMutableRawPointer(room + 2 * n).withMemoryRebound(to: UInt32.self, capacity: samples * output.count) {
+      left in
+      var count = 0
+      for s in 0..<samples {
+        let found = kernels.relevanceShares(
+          pixels, n, z + s * pixels * 2 * n, r + s * output.count, rule.alpha, -rule.beta, Self.smallShare, room,
+          left + count)
+        for i in count..<count + found { left[i] += UInt32(s * output.count) }
+        count += found
       }
-      for i in 0..<2 * n { least[i] *= Self.smallShare }
-      for p in 0..<pixels {
-        let row = own + p * 2 * n
-        let relevance = r + (s * pixels + p) * n
-        var small: Int32 = 0
-        for i in 0..<n {
-          small |= (abs(row[i]) < least[i]) || (abs(row[n + i]) < least[n + i]) ? 1 : 0
-        }
-        if small != 0 {
-          for i in 0..<n where abs(row[i]) < least[i] || abs(row[n + i]) < least[n + i] {
-            if relevance[i] != 0 { left.append((s * pixels + p) * n + i) }
-            // Their own share is 0 · relevance.
-            row[i] = .infinity
-            row[n + i] = .infinity
-          }
-        }
-        // A channel without weights of a sign has z = 0 everywhere, and no share of it.
-        for i in 0..<n { row[i] = row[i] == 0 ? 0 : alpha * relevance[i] / row[i] }
-        for i in 0..<n { row[n + i] = row[n + i] == 0 ? 0 : beta * relevance[i] / row[n + i] }
-      }
+      return UnsafeBufferPointer(start: left, count: count)
     }
-    return left
   }
+
+  /// What `divideLarge` wants behind a block of z: the least that counts of each, and numbers of those below.
+  static func dividingFloats(_ output: Shape, samples: Int) -> Int { 2 * output.channels + samples * output.count }
 
   /// Adds W⁺ᵀs⁺ + W⁻ᵀs⁻ of one output to that of its patch.
   ///

@@ -44,8 +44,9 @@ public final class SplitWeights {
     let doubled = try twin.outputShape([input])
     let memory = twin.memory(inputs: [input], output: doubled)
     blockSamples = min(Workspace.pieceSize, max(1, Self.blockTarget / doubled.count))
-    blockFloats = blockSamples * doubled.count + 2 * output.channels + Self.slack
     isByTiles = (twin as? Conv2D)?.geometry.method == .winograd
+    blockFloats =
+      blockSamples * doubled.count + (isByTiles ? Self.dividingFloats(output, samples: blockSamples) : 0) + Self.slack
     savedFloats = memory.savedFloats == 0 ? 0 : Workspace.pieceSize * memory.savedFloats + Self.slack
     scratchFloats = blockFloats + savedFloats + memory.scratchFloats + Self.slack
     shared = Storage(count: memory.sharedFloats + Self.slack)
@@ -108,18 +109,17 @@ public final class SplitWeights {
           twin.forward(t)
           let r = p.outputGradient + first * output.count
           if countsViolations { count(z, r, t.samples * output.pixels, rule, p.worker) }
-          var exact: [Int] = []
+          var exact = UnsafeBufferPointer<UInt32>(start: nil, count: 0)
           if isByTiles {
             exact = divideLarge(z, r, samples: t.samples, rule)
           } else {
             divide(z, r, t.samples * output.pixels, rule)
           }
           twin.backward(t)
-          for o in exact { addExact(o, x.pointee, r[o], rule, to: target + first * input.count) }
+          for o in exact { addExact(Int(o), x.pointee, r[Int(o)], rule, to: target + first * input.count) }
         }
       }
-      let back = target + first * input.count
-      for i in 0..<(t.samples * input.count) { back[i] *= x[i] }
+      kernels.multiplyEach(t.samples * input.count, x, target + first * input.count)
     }
   }
 
