@@ -36,18 +36,27 @@ public struct ChannelMoves {
   }
   var blocks: [Block] = []
 
-  /// Moves an optimizer's state. - old: as long as the gradient was   - new: as long as it is, zeroed
-  func move(_ old: UnsafePointer<Float>, to new: UnsafeMutablePointer<Float>) {
+  /// An optimizer's state after the move: in its own memory as long as half of that stays used, for fresh pages cost more
+  /// than moving what is left.
+  ///
+  /// - Parameters:
+  ///   - old: as long as the gradient was, or longer.
+  ///   - count: the gradient's length now.
+  func moved(_ old: Storage, count: Int) -> Storage {
+    let blocks = blocks.sorted { $0.to < $1.to }
+    let staysBehind =
+      blocks.allSatisfy { $0.to <= $0.from } && zip(blocks, blocks.dropFirst()).allSatisfy { $0.from < $1.from }
+    let new = staysBehind && 2 * count >= old.count ? old : Storage(uninitialized: count)
+    var end = 0
+    // Blocks begin at whole lines of the cache: zeros between them.
     for block in blocks {
-      var to = new + block.to
-      for row in block.rows {
-        let from = old + block.from + row * block.length
-        for run in block.runs {
-          to.update(from: from + run.lowerBound, count: run.count)
-          to += run.count
-        }
-      }
+      (new.base + end).update(repeating: 0, count: block.to - end)
+      var to = new.base + block.to
+      for row in block.rows { to = copy(block.runs, of: old.base + block.from + row * block.length, to: to) }
+      end = to - new.base
     }
+    (new.base + end).update(repeating: 0, count: count - end)
+    return new
   }
 }
 
@@ -81,6 +90,35 @@ func runs(_ numbers: [Int]) -> [Range<Int>] {
     }
   }
   return result
+}
+
+/// Copies runs of a row side by side; `to` may lie before them in the same row.
+/// - Returns: the end of what was written.
+func copy(_ runs: [Range<Int>], of row: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>)
+  -> UnsafeMutablePointer<Float>
+{
+  var to = to
+  for run in runs {
+    let from = row + run.lowerBound
+    let n = run.count
+    // Runs are short once a tenth of the channels is gone: a call for each costs more than the copy.
+    if n > 64 {
+      to.update(from: from, count: n)
+    } else {
+      var i = 0
+      while i + 4 <= n {
+        let four = UnsafeRawPointer(from + i).loadUnaligned(as: SIMD4<Float>.self)
+        UnsafeMutableRawPointer(to + i).storeBytes(of: four, as: SIMD4<Float>.self)
+        i += 4
+      }
+      while i < n {
+        to[i] = from[i]
+        i += 1
+      }
+    }
+    to += n
+  }
+  return to
 }
 
 /// Removing channels from a model, or silencing them in it.
@@ -271,11 +309,7 @@ extension Weights {
 extension Optimizer {
   /// Follows a model that lost channels: the state of what is left stays.
   public func select(_ moves: ChannelMoves) {
-    func moved(_ old: Storage) -> Storage {
-      let new = Storage(count: model.gradientCount)
-      moves.move(old.base, to: new.base)
-      return new
-    }
-    adopt(first: first.map(moved), second: second.map(moved))
+    let count = model.gradientCount
+    adopt(first: first.map { moves.moved($0, count: count) }, second: second.map { moves.moved($0, count: count) })
   }
 }

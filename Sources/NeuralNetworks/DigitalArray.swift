@@ -101,13 +101,7 @@ public final class DigitalArray: WeightArray {
     inputs = keptInputs.count
     let columns = runs(keptInputs)
     var to = storage.base
-    for o in keptOutputs {
-      let from = old.base + o * oldInputs
-      for run in columns {
-        to.update(from: from + run.lowerBound, count: run.count)
-        to += run.count
-      }
-    }
+    for o in keptOutputs { to = copy(columns, of: old.base + o * oldInputs, to: to) }
     activity = before
   }
 

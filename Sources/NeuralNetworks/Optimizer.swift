@@ -190,8 +190,8 @@ public final class Optimizer {
     var result: [NamedTensor] = [("updates", Tensor(shape: [2], values: Self.split(updates)))]
     for (name, s) in [("first", first), ("second", second)] {
       if let s {
-        result.append(
-          (name, Tensor(shape: [s.count], values: Array(UnsafeBufferPointer(start: s.base, count: s.count)))))
+        let count = model.gradientCount
+        result.append((name, Tensor(shape: [count], elements: UnsafeBufferPointer(start: s.base, count: count))))
       }
     }
     return result
@@ -205,10 +205,10 @@ public final class Optimizer {
     updates = Self.join(counter.values)
     for (name, s) in [("first", first), ("second", second)] {
       guard let s else { continue }
-      guard let tensor = state[name], tensor.count == s.count else {
+      guard let tensor = state[name], tensor.count == model.gradientCount else {
         throw ModelError("the checkpoint's optimizer state does not fit this model and optimizer")
       }
-      tensor.withUnsafeBufferPointer { s.base.update(from: $0.baseAddress!, count: s.count) }
+      tensor.withUnsafeBufferPointer { s.base.update(from: $0.baseAddress!, count: $0.count) }
     }
   }
 

@@ -69,12 +69,13 @@ struct PruningBenchmark {
   private func events() throws {
     let benchmark = try TrainingBenchmark(net, batch: batch, threads: threads)
     try benchmark.steps(2)
+    let layers = Self.layers(of: benchmark.trainer.workspace.model)
     print("events: to share  scoring ms  removal ms  planning ms  first step ms  second step ms")
     for share in Self.shares.dropFirst() {
       var (scoring, removal) = (0.0, 0.0)
       let whole = try Lap.of {
         try benchmark.change { model, optimizer in
-          let pruner = try Pruner(model, layers: Self.layers(of: model))
+          let pruner = try Pruner(model, layers: layers)
           let context = ScoringContext(
             model: model, layers: pruner.groups.layers, pool: benchmark.trainer.workspace.pool)
           var scores: [[Double]] = []
