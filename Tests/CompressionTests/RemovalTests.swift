@@ -100,6 +100,40 @@ struct RemovalTests {
     #expect(difference(logits(removed, count: 40), logits(masked, count: 40)) < 1e-5)
   }
 
+  /// What is left stays in its memory, or moves to less.
+  @Test("an optimizer's state goes with what it belongs to", arguments: ["vgg8", "resnet20", "lenet5", "mlp"])
+  func optimizerState(_ name: String) throws {
+    let model = try network(name)
+    let optimizer = try Optimizer(
+      .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-3, decoupled: true), weightDecay: 0, model: model)
+    /// Every parameter times `factor`, where the optimizer has its own.
+    func image(_ factor: Float) -> Tensor {
+      var flat = [Float](repeating: 0, count: model.gradientCount)
+      for (node, weights) in model.weights {
+        for (i, w) in weights.matrix.values.enumerated() { flat[weights.offset + i] = factor * w }
+        for p in node.layer.parameters { for i in 0..<p.count { flat[p.offset + i] = factor * p.values[i] } }
+      }
+      for node in model.nodes where node.layer.weights.isEmpty {
+        for p in node.layer.parameters { for i in 0..<p.count { flat[p.offset + i] = factor * p.values[i] } }
+      }
+      return Tensor(shape: [flat.count], values: flat)
+    }
+    var state = Dictionary(uniqueKeysWithValues: optimizer.state.map { ($0.name, $0.tensor) })
+    (state["first"], state["second"]) = (image(2), image(3))
+    try optimizer.restore(state)
+    let pruner = try Pruner(model, layers: ["*"])
+    var count = model.gradientCount
+    for share in [0.1, 0.2, 0.3, 0.6, 0.7, 0.9] {
+      let plan = try pruner.plan(arbitraryChoice(pruner.groups, share: share), .share(share, .layer))
+      try pruner.apply(plan, optimizer: optimizer)
+      #expect(model.gradientCount < count)
+      count = model.gradientCount
+      let now = Dictionary(uniqueKeysWithValues: optimizer.state.map { ($0.name, $0.tensor) })
+      #expect(now["first"] == image(2), "at \(share)")
+      #expect(now["second"] == image(3), "at \(share)")
+    }
+  }
+
   @Test("a network that shrank learns as the masked one does: momentum, batch-norm and all", arguments: [false, true])
   func learning(_ isAdam: Bool) throws {
     func make() throws -> (Model, Optimizer) {
