@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// A 64-byte aligned block of Float32 on the heap, zeroed when made.
+/// A 64-byte aligned block of Float32 on the heap.
 ///
 /// `base` is a `let`, so that a kernel can hoist it out of its loops: an element access through a stored array of a
 /// class costs some two hundred times as much.

@@ -31,8 +31,8 @@ public struct ChannelMoves {
     /// Runs of columns that stay.
     var runs: [Range<Int>]
     var to = 0
-    /// Of a weight matrix: its name, and the row of it that is the block's first.
-    var matrix: (name: String, row: Int)?
+    /// The matrix or vector that the block is of, "layer.weight", and the row of it that is the block's first.
+    var source: (name: String, row: Int)
   }
   var blocks: [Block] = []
 
@@ -42,10 +42,12 @@ public struct ChannelMoves {
   /// - Parameters:
   ///   - old: as long as the gradient was, or longer.
   ///   - count: the gradient's length now.
+  /// - Precondition: `count` is at most the length that it was, and the end of what moved.
   func moved(_ old: Storage, count: Int) -> Storage {
     let blocks = blocks.sorted { $0.to < $1.to }
     let staysBehind =
       blocks.allSatisfy { $0.to <= $0.from } && zip(blocks, blocks.dropFirst()).allSatisfy { $0.from < $1.from }
+    precondition(count <= old.count, "a selection leaves no more than there was")
     let new = staysBehind && 2 * count >= old.count ? old : Storage(uninitialized: count)
     var end = 0
     // Blocks begin at whole lines of the cache: zeros between them.
@@ -55,27 +57,30 @@ public struct ChannelMoves {
       for row in block.rows { to = copy(block.runs, of: old.base + block.from + row * block.length, to: to) }
       end = to - new.base
     }
+    precondition(end <= count, "the optimizer follows another selection than the model's last")
     (new.base + end).update(repeating: 0, count: count - end)
     return new
   }
 }
 
 extension ChannelMoves {
-  /// Takes what is left of a weight matrix of the model as it was. - Parameter name: "layer.weight"
-  public func select(_ matrix: Tensor, of name: String) -> Tensor {
-    let parts = blocks.filter { $0.matrix?.name == name }
-    guard let first = parts.first else { return matrix }
+  /// Takes what is left of a weight matrix [outputs, inputs], or of a layer's vector, of the model as it was.
+  ///
+  /// - Parameter name: "layer.weight", "layer.bias"; what has another name stays as it is.
+  public func select(_ tensor: Tensor, of name: String) -> Tensor {
+    let parts = blocks.filter { $0.source.name == name }
+    guard let first = parts.first else { return tensor }
     var values: [Float] = []
-    matrix.withUnsafeBufferPointer { m in
+    tensor.withUnsafeBufferPointer { m in
       for block in parts {
         for row in block.rows {
-          let at = ((block.matrix?.row ?? 0) + row) * block.length
+          let at = (block.source.row + row) * block.length
           for run in block.runs { values += m[at + run.lowerBound..<at + run.upperBound] }
         }
       }
     }
     let columns = first.runs.reduce(0) { $0 + $1.count }
-    return Tensor(shape: [values.count / columns, columns], values: values)
+    return Tensor(shape: tensor.shape.count == 1 ? [values.count] : [values.count / columns, columns], values: values)
   }
 }
 
@@ -176,15 +181,16 @@ extension Model {
     var moves = ChannelMoves()
     for (i, node) in nodes.enumerated() {
       for p in node.layer.parameters {
-        moves.blocks.append(.init(from: p.offset, length: 1, rows: left[i], runs: [0..<1]))
+        moves.blocks.append(
+          .init(from: p.offset, length: 1, rows: left[i], runs: [0..<1], source: ("\(node.name).\(p.name)", 0)))
       }
       for w in node.layer.weights {
         let rows = w.outputs / w.arrays.count
         for part in try w.parts(outputs: left[i], inputs: inputs(node)[0]) {
           moves.blocks.append(
             .init(
-              from: w.offset + part.group * rows * w.inputs, length: w.inputs, rows: part.rows, runs: runs(part.columns)
-            ))
+              from: w.offset + part.group * rows * w.inputs, length: w.inputs, rows: part.rows,
+              runs: runs(part.columns), source: ("\(node.name).\(w.name)", part.group * rows)))
         }
       }
     }

@@ -86,7 +86,7 @@ public final class Optimizer {
     return (holders, biased)
   }
 
-  /// Goes on with the model as it is now, with state of the length of its gradient.
+  /// Goes on with the model as it is now, with state as long as its gradient, or longer.
   func adopt(first: Storage?, second: Storage?) {
     (self.first, self.second) = (first, second)
     modelVersion = model.version

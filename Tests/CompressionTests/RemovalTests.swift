@@ -134,6 +134,29 @@ struct RemovalTests {
     }
   }
 
+  @Test(
+    "what was kept of a network's weights elsewhere can follow a selection",
+    arguments: ["vgg8", "resnet20", "lenet5", "mlp"])
+  func copies(_ name: String) throws {
+    let model = try network(name)
+    func copy() -> [String: Tensor] {
+      var all: [String: Tensor] = [:]
+      for node in model.nodes {
+        for w in node.layer.weights { all["\(node.name).\(w.name)"] = w.matrix }
+        for p in node.layer.parameters { all["\(node.name).\(p.name)"] = p.tensor }
+      }
+      return all
+    }
+    let before = copy()
+    let pruner = try Pruner(model, layers: ["*"])
+    let plan = try pruner.plan(arbitraryChoice(pruner.groups, share: 0.4), .share(0.4, .layer))
+    let moves = try model.select(plan)
+    let after = copy()
+    #expect(before != after)
+    for (name, tensor) in before { #expect(moves.select(tensor, of: name) == after[name], "\(name)") }
+    #expect(moves.select(Tensor(shape: [3]), of: "elsewhere") == Tensor(shape: [3]))
+  }
+
   @Test("a network that shrank learns as the masked one does: momentum, batch-norm and all", arguments: [false, true])
   func learning(_ isAdam: Bool) throws {
     func make() throws -> (Model, Optimizer) {

@@ -82,17 +82,17 @@ struct RegistryTests {
   @Test("data are looked for in the environment's folder, beside the executable, above it, above the working folder")
   func order() throws {
     try withTemporaryFolder { root in
-      for folder in ["env", "share/simengine/Data", "Data/images", "work/Data/images"] {
+      for folder in ["env", "share/simengine/Data", "Data/images", "here/Data/images"] {
         try DurableFile.makeFolders(root + "/" + folder)
       }
       try DurableFile.makeFolders(root + "/bin/deep")
-      try DurableFile.makeFolders(root + "/work/deeper")
+      try DurableFile.makeFolders(root + "/here/deeper")
       let location = DataLocation(
-        environment: root + "/env", executableFolder: root + "/bin", workingDirectory: root + "/work/deeper")
-      let expected = ["/env", "/share/simengine/Data", "/Data", "/work/Data", "/Data"].map { root + $0 }
+        environment: root + "/env", executableFolder: root + "/bin", workingDirectory: root + "/here/deeper")
+      let expected = ["/env", "/share/simengine/Data", "/Data", "/here/Data", "/Data"].map { root + $0 }
       #expect(location.folders.filter { $0.hasPrefix(root) } == expected)
-      try DurableFile.write("x", to: root + "/work/Data/only-here")
-      #expect(try location.folder(with: ["only-here"]) == root + "/work/Data")
+      try DurableFile.write("x", to: root + "/here/Data/only-here")
+      #expect(try location.folder(with: ["only-here"]) == root + "/here/Data")
     }
   }
 

@@ -48,6 +48,32 @@ struct ChipsTests {
     #expect(try FileBytes.read(folder + "/main-before.npy") == FileBytes.read(folder + "/main-after.npy"))
   }
 
+  /// Devices hold what they were given as well as they can; other chips are written with what was given.
+  @Test("what a chip was given follows its model's channels")
+  func givenWeights() throws {
+    let lenet = try #require(Architecture.named("lenet5"))
+    let pool = ThreadPool(threads: 1)
+    let model = try lenet.make(lenet.usualInput, lenet.usualClasses, ArchitectureOptions())
+    try model.initialize(.kaimingUniform, seed: 1, pool: pool)
+    let part = RunModel("net", ModelConfiguration())
+    part.model = model
+    func twice(_ t: Tensor) -> Tensor { Tensor(shape: t.shape, values: t.values.map { 2 * $0 }) }
+    for (_, weights) in model.weights {
+      let bias = try #require(weights.bias)
+      bias.tensor = Tensor(shape: [bias.count], values: (0..<bias.count).map { Float($0 + 1) })
+    }
+    part.givenWeights = model.weights.flatMap { node, weights in
+      [weights.name: weights.matrix, weights.bias!.name: weights.bias!.tensor]
+        .map { (name: "given/\(node.name).\($0)", tensor: twice($1)) }
+    }
+    part.follow(try model.select(["conv1": [0, 2, 5], "fc1": Array(stride(from: 1, to: 120, by: 2))]))
+    for (node, weights) in model.weights {
+      #expect(part.intendedWeights(node.name, weights) == twice(weights.matrix), "\(node.name)")
+      let name = "given/\(node.name).\(weights.bias!.name)"
+      #expect(part.givenWeights.first { $0.name == name }?.tensor == twice(weights.bias!.tensor), "\(node.name)")
+    }
+  }
+
   @Test("chips that are alike in everything give one loss: there is no noise but the devices'")
   func alike() throws {
     let (json, _) = try lab.run(lab.text(mlp, "\(train), \(map("")), { \"evaluate\": { \"chips\": 3 } }"))

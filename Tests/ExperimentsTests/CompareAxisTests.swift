@@ -167,4 +167,12 @@ struct CompareAxisTests {
     #expect(try comparison { $0.rows = ["name"] }.figure("").script.contains("\"50 %%\""))
     #expect(try sentence([lab.folder + "/none/a.gp"]) { $0.rows = ["share"] }.contains("No such file or directory"))
   }
+
+  @Test("an object that says its kind is written in words")
+  func kindsInWords() throws {
+    func cell(_ text: String) throws -> String { try JSON.parse(text).cell }
+    #expect(try cell(#"{"kind":"relevance","classWeights":false}"#) == "relevance, classWeights false")
+    #expect(try cell(#"{"beta":0.5,"kind":"relevance"}"#) == "relevance, beta 0.5")
+    #expect(try cell(#"{"on":10}"#) == #"{"on":10}"#)
+  }
 }

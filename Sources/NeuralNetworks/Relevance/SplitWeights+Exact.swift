@@ -18,18 +18,16 @@ extension SplitWeights {
   {
     let (n, pixels) = (output.channels, output.pixels)
     let room = z + samples * pixels * 2 * n
-    return UnsafeMutableRawPointer(room + 2 * n).withMemoryRebound(to: UInt32.self, capacity: samples * output.count) {
-      left in
-      var count = 0
-      for s in 0..<samples {
-        let found = kernels.relevanceShares(
-          pixels, n, z + s * pixels * 2 * n, r + s * output.count, rule.alpha, -rule.beta, Self.smallShare, room,
-          left + count)
-        for i in count..<count + found { left[i] += UInt32(s * output.count) }
-        count += found
-      }
-      return UnsafeBufferPointer(start: left, count: count)
+    let left = UnsafeMutableRawPointer(room + 2 * n).bindMemory(to: UInt32.self, capacity: samples * output.count)
+    var count = 0
+    for s in 0..<samples {
+      let found = kernels.relevanceShares(
+        pixels, n, z + s * pixels * 2 * n, r + s * output.count, rule.alpha, -rule.beta, Self.smallShare, room,
+        left + count)
+      for i in count..<count + found { left[i] += UInt32(s * output.count) }
+      count += found
     }
+    return UnsafeBufferPointer(start: left, count: count)
   }
 
   /// What `divideLarge` wants behind a block of z: the least that counts of each, and numbers of those below.
