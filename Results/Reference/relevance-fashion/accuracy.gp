@@ -1,4 +1,4 @@
-set terminal svg size 720,776 dynamic enhanced font "sans,13" background rgb "white"
+set terminal svg size 720,722 dynamic enhanced font "sans,13" background rgb "white"
 set encoding utf8
 set xlabel "count" noenhanced
 set ylabel "accuracy (%)" noenhanced
@@ -58,14 +58,14 @@ $line11 << EOD
 24.0 83.28999999999999 0.725869169551778
 EOD
 plot $line0 using ($1+(-0.4800000000000001)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 1 lc rgb "#0072B2" title "relevance, main.test.accuracy", \
-     $line1 using ($1+(-0.39272727272727276)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 2 lc rgb "#D55E00" title "criterion {\"kind\":\"relevance\",\"classWeights\":false}, main.test.accuracy", \
-     $line2 using ($1+(-0.30545454545454553)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 3 lc rgb "#009E73" title "criterion {\"kind\":\"relevance\",\"place\":\"output\"}, main.test.accuracy", \
+     $line1 using ($1+(-0.39272727272727276)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 2 lc rgb "#D55E00" title "relevance, classWeights false, main.test.accuracy", \
+     $line2 using ($1+(-0.30545454545454553)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 3 lc rgb "#009E73" title "relevance, place output, main.test.accuracy", \
      $line3 using ($1+(-0.21818181818181825)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 4 lc rgb "#CC79A7" title "l1, main.test.accuracy", \
      $line4 using ($1+(-0.13090909090909092)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 5 lc rgb "#E69F00" title "taylor, main.test.accuracy", \
      $line5 using ($1+(-0.04363636363636366)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 1 lc rgb "#56B4E9" title "random, main.test.accuracy", \
      $line6 using ($1+(0.043636363636363605)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 2 lc rgb "#000000" title "relevance, scratch.test.accuracy", \
-     $line7 using ($1+(0.13090909090909092)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 3 lc rgb "#888888" title "criterion {\"kind\":\"relevance\",\"classWeights\":false}, scratch.test.accuracy", \
-     $line8 using ($1+(0.21818181818181825)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 4 lc rgb "#0072B2" title "criterion {\"kind\":\"relevance\",\"place\":\"output\"}, scratch.test.accuracy", \
+     $line7 using ($1+(0.13090909090909092)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 3 lc rgb "#888888" title "relevance, classWeights false, scratch.test.accuracy", \
+     $line8 using ($1+(0.21818181818181825)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 4 lc rgb "#0072B2" title "relevance, place output, scratch.test.accuracy", \
      $line9 using ($1+(0.3054545454545456)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 5 lc rgb "#D55E00" title "l1, scratch.test.accuracy", \
      $line10 using ($1+(0.39272727272727276)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 1 lc rgb "#009E73" title "taylor, scratch.test.accuracy", \
      $line11 using ($1+(0.4800000000000001)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 2 lc rgb "#CC79A7" title "random, scratch.test.accuracy"

@@ -1,4 +1,4 @@
-set terminal svg size 720,494 dynamic enhanced font "sans,13" background rgb "white"
+set terminal svg size 720,476 dynamic enhanced font "sans,13" background rgb "white"
 set encoding utf8
 set xlabel "count" noenhanced
 set ylabel "test.worstClassAccuracy (%)" noenhanced
@@ -30,6 +30,6 @@ $line3 << EOD
 24.0 2.9187817258883237 3.7048370540063864
 EOD
 plot $line0 using ($1+(-0.4800000000000001)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 1 lc rgb "#0072B2" title "relevance", \
-     $line1 using ($1+(-0.16000000000000006)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 2 lc rgb "#D55E00" title "criterion {\"kind\":\"relevance\",\"classWeights\":false}", \
+     $line1 using ($1+(-0.16000000000000006)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 2 lc rgb "#D55E00" title "relevance, classWeights false", \
      $line2 using ($1+(0.16)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 3 lc rgb "#009E73" title "l1", \
      $line3 using ($1+(0.4800000000000001)):2:3 with yerrorlines lw 2 pt 7 ps 0.5 dt 4 lc rgb "#CC79A7" title "random"

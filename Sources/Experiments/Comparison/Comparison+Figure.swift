@@ -110,11 +110,11 @@ extension Comparison {
     func title(_ line: [RunGroup], inFull: Bool) -> String {
       apart.compactMap { selector in
         let value = line[0].value(selector)
-        if !inFull, value == nil || value?.string != nil { return value?.string }
+        if !inFull, value == nil || value?.string != nil || value?["kind"] != nil { return value?.cell }
         return "\(heads[selector] ?? selector.title) \(value?.cell ?? "–")"
       }.joined(separator: ", ")
     }
-    // A text speaks for itself, unless another path says the same.
+    // A text or a kind speaks for itself, unless another path says the same.
     let short = lines.map { title($0, inFull: false) }
     let isUnique = Set(short).count == short.count && (short.count == 1 || !short.contains(""))
     return zip(lines, short).map { line, short in (isUnique ? short : title(line, inFull: true), line) }

@@ -28,10 +28,13 @@ struct PathNames {
 }
 
 extension JSON {
-  /// A value in a table's cell.
+  /// A value in a table's cell; an object that says its kind in words, the kind first.
   var cell: String {
     if let string { return string }
     if let double { return inWords(double) }
+    if let kind = self["kind"]?.string, let members {
+      return ([kind] + members.filter { $0.key != "kind" }.map { "\($0.key) \($0.value.cell)" }).joined(separator: ", ")
+    }
     return written()
   }
 }
