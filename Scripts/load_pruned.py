@@ -2,7 +2,7 @@
 
     load_pruned.py ARCHITECTURE WEIGHTS.safetensors IMAGES LOGITS.npy [--mean M …] [--deviation D …] [--tolerance 1e-4]
 
-ARCHITECTURE is vgg16, vgg-mini, vgg8 (with batch-norm), lenet5 or resnet20/32/56/110 (projection shortcuts). IMAGES is
+ARCHITECTURE is vgg16 (with any head), vgg-mini, vgg8, lenet5 or resnet20/32/56/110 (projection shortcuts). IMAGES is
 .npy [n, height, width(, channels)], an IDX file or a CIFAR-10 binary; bytes are divided by 255, then mean and deviation
 are taken out. LOGITS.npy is what the stage `predict` wrote for them. Widths come from the file's shapes, and where the
 channels of a residual branch go in the sum from its metadata `structure`. Ends with status 1 when a logit differs by
@@ -125,12 +125,10 @@ class ResNet(nn.Module):
 
 
 def build(architecture, weights, structure):
-    if architecture == "vgg16":
-        return VGG(weights, [2, 4, 7, 10, 13], ["fc"])
-    if architecture == "vgg-mini":
-        return VGG(weights, [2, 4, 6], ["fc"])
-    if architecture == "vgg8":
-        return VGG(weights, [2, 4, 6], ["fc1", "fc2"])
+    pools = {"vgg16": [2, 4, 7, 10, 13], "vgg-mini": [2, 4, 6], "vgg8": [2, 4, 6]}
+    if architecture in pools:
+        heads = [name for name in ("fc1", "fc2", "fc3", "fc") if f"{name}.weight" in weights]
+        return VGG(weights, pools[architecture], heads)
     if architecture == "lenet5":
         return LeNet5(weights)
     if architecture.startswith("resnet"):

@@ -18,6 +18,14 @@ public struct ChannelGroups {
     public let channel: Int
   }
 
+  /// Why a choice of layers cannot be pruned.
+  public struct Refusal: Error, Equatable, CustomStringConvertible {
+    /// Which of the two lists is at fault.
+    public enum Cause: Sendable { case wanted, protected }
+    public let cause: Cause
+    public let description: String
+  }
+
   /// The layers whose channels can go, in the order they run.
   public let layers: [PrunableLayer]
   /// Channels that go together, each channel in exactly one unit, in rising order of their first members.
@@ -28,24 +36,26 @@ public struct ChannelGroups {
   /// - Parameters:
   ///   - wanted: globs of the layers to prune; nil: every convolution but the network's first.
   ///   - protected: globs of layers that keep all their channels.
-  /// - Throws: `ModelError` for a glob that names no such layer, a protected layer or a part of a coupled group, and when
+  /// - Throws: `Refusal` for a glob that names no such layer, a protected layer or a part of a coupled group, and when
   ///   nothing is left to prune.
   public init(
     _ model: Model, residual: ResidualPolicy = .scatter, layers wanted: [String]? = nil, protected: [String] = []
   ) throws {
     let graph = ChannelGraph(model, residual)
     let names = graph.sources.map { model.nodes[$0].name }
-    func matches(_ globs: [String]) throws -> [Bool] {
+    func matches(_ globs: [String], _ cause: Refusal.Cause) throws -> [Bool] {
       for glob in globs where !names.contains(where: { globMatches(glob, $0) }) {
-        throw ModelError("\"\(glob)\" names no layer that makes channels; there are \(names.joined(separator: ", "))")
+        throw Refusal(
+          cause: cause,
+          description: "\"\(glob)\" names no layer that makes channels; there are \(names.joined(separator: ", "))")
       }
       return names.map { name in globs.contains { globMatches($0, name) } }
     }
-    let isProtected = try matches(protected)
+    let isProtected = try matches(protected, .protected)
     let first = graph.sources.firstIndex { model.nodes[$0].layer is Conv2D }
     var isChosen: [Bool]
     if let wanted {
-      isChosen = try matches(wanted)
+      isChosen = try matches(wanted, .wanted)
     } else {
       isChosen = graph.sources.indices.map { model.nodes[graph.sources[$0]].layer is Conv2D && $0 != first }
     }
@@ -61,7 +71,8 @@ public struct ChannelGroups {
     for glob in wanted ?? [] {
       let meant = names.indices.filter { globMatches(glob, names[$0]) }
       if let s = meant.first, let why = reason(s), meant.allSatisfy({ reason($0) != nil }) {
-        throw ModelError("\"\(glob)\" asks to prune layer \(names[s]), which is protected: \(why)")
+        throw Refusal(
+          cause: .wanted, description: "\"\(glob)\" asks to prune layer \(names[s]), which is protected: \(why)")
       }
     }
     // What is coupled with the outputs stays with them, and by default with the first layer.
@@ -72,14 +83,29 @@ public struct ChannelGroups {
     for s in isChosen.indices where reason(s) != nil { isChosen[s] = false }
     for group in graph.layerGroups where group.count > 1 {
       if let inside = group.first(where: { isChosen[$0] }), let outside = group.first(where: { !isChosen[$0] }) {
-        throw ModelError(
-          "layer \(names[inside]) is to be pruned and layer \(names[outside]) is not, but their channels go together: "
+        throw Refusal(
+          cause: wanted == nil ? .protected : .wanted,
+          description:
+            "layer \(names[inside]) is to be pruned and layer \(names[outside]) is not, but their channels go together: "
             + "name all of \(group.map { names[$0] }.joined(separator: ", ")), or none")
       }
     }
     let chosen = isChosen.indices.filter { isChosen[$0] }
     guard !chosen.isEmpty else {
-      throw ModelError("there is no layer to prune: the first layer, the last and the shortcuts are protected")
+      let others = names.indices.filter { reason($0) == nil && $0 != first }.map { names[$0] }
+      if wanted == nil && !others.isEmpty {
+        throw Refusal(
+          cause: .wanted,
+          description:
+            "there is no layer to prune: without a list every convolution but the first is, and there is none; "
+            + "name layers, such as \(others.joined(separator: ", "))")
+      }
+      throw Refusal(
+        cause: protected.isEmpty ? .wanted : .protected,
+        description: protected.isEmpty
+          ? "there is no layer to prune: the outputs' and the shortcuts' are protected"
+          : "there is no layer to prune: \(protected.map { "\"\($0)\"" }.joined(separator: ", ")) protects all that could be"
+      )
     }
     let place = Dictionary(uniqueKeysWithValues: chosen.enumerated().map { ($1, $0) })
     self.layers = chosen.map { graph.prunable(graph.sources[$0]) }

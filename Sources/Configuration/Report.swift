@@ -30,6 +30,9 @@ public struct Report {
     return body(&self)
   }
 
+  /// Whether the object at the place at hand has the key written out.
+  public func isWritten(_ key: String) -> Bool { nodes.last?[key] != nil }
+
   /// Refuses the document because of what stands at the place at hand, or at `child` below it.
   ///
   /// - Parameters:

@@ -20,7 +20,8 @@ struct CompareCommand: ParsableCommand {
   @Argument(help: "Runs, sweeps, or folders that hold them; before the options.", completion: .directory)
   var folders: [String] = ["Results"]
   @Option(
-    name: .long, parsing: .singleValue, help: "Metrics (globs), such as '*.accuracy'; all accuracies if left out.")
+    name: .long, parsing: .singleValue,
+    help: "Metrics (globs), such as '*.accuracy', or seconds, 'timings.*'; all accuracies if left out.")
   var metric: [String] = []
   @Option(name: .long, parsing: .upToNextOption, help: ArgumentHelp("Paths that name the rows.", valueName: "path"))
   var rows: [String] = []

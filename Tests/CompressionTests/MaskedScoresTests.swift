@@ -103,8 +103,10 @@ struct MaskedScoresTests {
     do {
       _ = try ChannelGroups(model, residual: .group, protected: ["layer2.0.conv2"])
       Issue.record("a group was split")
-    } catch let error as ModelError {
-      #expect(error.description.contains("but their channels go together: name all of layer2.0.conv2"))
+    } catch let error as ChannelGroups.Refusal {
+      #expect(
+        error.cause == .protected
+          && error.description.contains("but their channels go together: name all of layer2.0.conv2"))
     }
   }
 

@@ -149,7 +149,7 @@ struct PruningTests {
       do {
         _ = try ChannelGroups(try untrained(name), residual: residual, layers: layers, protected: protected)
         return "accepted"
-      } catch let error as ModelError { return error.description }
+      } catch let error as ChannelGroups.Refusal { return error.description }
     }
     #expect(
       try refusal("lenet5", layers: ["fc3"])
@@ -167,7 +167,11 @@ struct PruningTests {
         == "layer layer1.0.conv2 is to be pruned and layer conv1 is not, but their channels go together: name all of conv1, "
         + "layer1.0.conv2, layer1.1.conv2, layer1.2.conv2, or none")
     #expect(
-      try refusal("mlp") == "there is no layer to prune: the first layer, the last and the shortcuts are protected")
+      try refusal("mlp")
+        == "there is no layer to prune: without a list every convolution but the first is, and there is none; name layers, "
+        + "such as fc1, fc2")
+    #expect(
+      try refusal("lenet5", protected: ["*"]) == "there is no layer to prune: \"*\" protects all that could be")
   }
 
   @Test("scores that do not fit or are no numbers are refused")

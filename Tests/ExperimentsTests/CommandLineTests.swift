@@ -184,6 +184,10 @@ struct CommandLineTests {
     #expect(try engine("describe", "ag-si").output.contains("0.3"), "a preset shows its own values")
     #expect(try engine("describe", "lenet5").output.contains("416,520"))
     #expect(try engine("describe", "mlp", "--set", "hidden=[3]").output.contains("3×784"))
+    #expect(try engine("describe", "train").output.contains("`simengine describe train.prune`"))
+    let prune = try engine("describe", "train.prune").output
+    for key in ["start", "interval", "end", "removeAtEnd", "share"] { #expect(prune.contains("\n\(key) "), "\(key)") }
+    #expect(try engine("describe", "data.augment").output.contains("padding"))
   }
 
   @Test("data verify compares checksums of the embedded sets")

@@ -1,4 +1,5 @@
 import Configuration
+import Datasets
 import Foundation
 import Testing
 
@@ -111,6 +112,26 @@ struct CompareTests {
     #expect(try rows(compare(["energy"])).count == 1)
     let error = try #require(throws: RunError.self) { try compare(["nothing.*"]) }
     #expect(error.description.contains("no metric fits nothing.*; there are: test.accuracy, test.loss, energy"))
+  }
+
+  @Test("seconds are metrics where they are asked for, read from the runs' own files")
+  func timings() throws {
+    let path = "\(root)/e/a1/result.json"
+    var json = try JSON.parse(FileBytes.read(path), dialect: .strict)
+    json.set("timings", ["main.train": 2.5, "main.train.epochs": 2])
+    try json.written(pretty: true).write(toFile: path, atomically: true, encoding: .utf8)
+    #expect(try rows(compare()).allSatisfy { $0["metrics"]?["timings.main.train"] == nil })
+    let found = try rows(compare(["timings.*"]))
+    #expect(
+      found.count == 1
+        && found[0]["metrics"]?.members?.map(\.key) == ["timings.main.train", "timings.main.train.epochs"])
+    #expect(found[0]["metrics"]?["timings.main.train"]?["mean"]?.double == 2.5)
+  }
+
+  @Test("what is a part of a stage is not counted twice")
+  func parts() {
+    #expect(StagePart.contains("main.train.epochs") && StagePart.contains("main.test.inferenceOf1000"))
+    #expect(!StagePart.contains("main.train") && !StagePart.contains("main.pruning") && !StagePart.contains("pruning"))
   }
 
   @Test("--sort puts the largest mean first")

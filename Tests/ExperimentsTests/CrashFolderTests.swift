@@ -1,6 +1,8 @@
-@testable import Datasets
+import Configuration
 import Foundation
 import Testing
+
+@testable import Datasets
 
 /// What a run does about other processes, signals, full and read-only disks.
 @Suite("A run's folder")
@@ -120,6 +122,13 @@ struct CrashFolderTests {
       #expect(RunFiles.wrong(in: "\(laboratory.folder)/\(name)", reference: reference, allowsPartial: false) == [])
       #expect(try laboratory.run(name, long + ["--resume"]).status == 0)
       #expect(try RunFiles("\(laboratory.folder)/\(name)").differences(from: reference) == [])
+      // Seconds before the interruption count too.
+      let result = try JSON.parse(FileBytes.read("\(laboratory.folder)/\(name)/result.json"), dialect: .strict)
+      let seconds = try #require(result["timings"])
+      for epochs in seconds.members ?? [] where epochs.key.hasSuffix(".epochs") {
+        let whole = seconds[String(epochs.key.dropLast(".epochs".count))]?.double ?? 0
+        #expect(whole + 0.01 >= epochs.value.double ?? 0, "\(epochs.key)")
+      }
     }
   }
 

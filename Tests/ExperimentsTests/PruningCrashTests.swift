@@ -4,8 +4,8 @@ import Testing
 /// Runs that prune, killed in the middle of their schedules.
 @Suite("Pruning, killed")
 struct PruningCrashTests {
-  /// Every form on digital arrays with momentum and data-driven criteria, in-array learning and Tiki-Taka on crossbars,
-  /// a pruned copy, one from scratch and one put onto other hardware.
+  /// Every form on digital arrays with momentum and criteria with and without data, in-array learning and Tiki-Taka on
+  /// crossbars, a pruned copy, one from scratch and one put onto other hardware.
   private static let text = """
     { "name": "pruning", "seed": 3, "figures": false,
       "data": { "format": "npy", "train": { "images": "train-x.npy", "labels": "train-y.npy" },
@@ -17,6 +17,11 @@ struct PruningCrashTests {
             { "kind": "conv2d", "outputs": 6, "kernel": 3, "padding": 1 }, "batch-norm" ] }, "relu", "max-pool", "flatten",
           "dropout", { "kind": "linear", "outputs": 12 }, "relu", { "kind": "linear", "outputs": 4 } ] },
         "masked": { "from": "ideal" },
+        "held": { "from": "ideal" },
+        "slow": { "layers": [ { "kind": "conv2d", "outputs": 4, "kernel": 3 }, "relu", "max-pool", "flatten",
+            { "kind": "linear", "outputs": 4 } ],
+          "hardware": { "kind": "crossbar", "rows": 16, "columns": 16, "update": { "mode": "tiki-taka" },
+            "device": { "onResistance": 1e5, "offResistance": 1e6, "pulseStep": 1e-2, "updateNonlinearity": 1 } } },
         "crossbar": { "layers": [ { "kind": "conv2d", "outputs": 5, "kernel": 3 }, "relu", "max-pool", "flatten",
             { "kind": "linear", "outputs": 20 }, "relu", { "kind": "linear", "outputs": 4 } ],
           "hardware": { "kind": "crossbar", "rows": 16, "columns": 16,
@@ -37,6 +42,12 @@ struct PruningCrashTests {
           "models": ["crossbar"], "label": "in-array" },
         { "train": { "epochs": 2, "batchSize": 16, "optimizer": { "learningRate": 0.02, "weightDecay": 1e-3 } },
           "models": ["masked"], "label": "masked-on" },
+        { "train": { "epochs": 3, "batchSize": 16, "optimizer": { "learningRate": 0.05, "momentum": 0.9 },
+            "prune": { "criterion": "relevance", "count": 3, "start": 1, "end": 2, "form": "masked", "removeAtEnd": true } },
+          "models": ["held"], "label": "hold" },
+        { "train": { "epochs": 3, "batchSize": 16, "optimizer": { "learningRate": 0.02 },
+            "prune": { "criterion": "random", "count": 1, "start": 1, "end": 2, "layers": ["*"] } },
+          "models": ["slow"], "label": "tiki-taka" },
         { "evaluate": {}, "label": "test" },
         { "prune": { "criterion": "l1", "share": 0.5, "layers": ["*"] }, "models": ["crossbar"], "as": "smaller" },
         { "reinitialize": {}, "models": ["ideal"], "as": "scratch" },
@@ -60,7 +71,7 @@ struct PruningCrashTests {
   }
 
   @Test(
-    "killed at any state-changing call, a pruning run ends after --resume in the bytes of an untouched one",
+    "killed at any of its checkpoints, a pruning run ends after --resume in the bytes of an untouched one",
     .enabled(if: Conditions.strace, "strace is missing or may not trace here: CRASH TESTS ARE NOT RUN"))
   func kills() throws {
     let laboratory = try CrashLaboratory(Self.text)

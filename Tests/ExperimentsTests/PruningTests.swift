@@ -272,8 +272,36 @@ struct PruningRunTests {
     ).preflight(forRun: true)
   }
 
-  @Test("what a form leaves alive is reported")
+  @Test("what hardly can be meant is said before anything runs")
+  func warnings() throws {
+    func warnings(_ prune: String, epochs: Int = 4) throws -> [String] {
+      let loaded = try bench.load(bench.text("\"model\": \(network)", train(prune, epochs: epochs)))
+      return try (loaded.warnings.warnings + loaded.preflight(forRun: true).warnings).map(\.message)
+    }
+    #expect(
+      try warnings("\"share\": 0.5, \"start\": 1, \"interval\": 3, \"end\": 3").contains {
+        $0.contains("there is one event")
+      })
+    #expect(try warnings("\"share\": 0.5, \"start\": 2, \"end\": 4").contains { $0.contains("after the last epoch") })
+    #expect(try warnings("\"count\": 2, \"scope\": \"layer\"").contains { $0.contains("no effect beside \"count\"") })
+    #expect(
+      try warnings("\"share\": 0.5, \"criterion\": \"taylor\", \"samples\": 100000").contains {
+        $0.contains("100000 is more than")
+      })
+    #expect(try warnings("\"share\": 0.5, \"end\": 2") == [])
+  }
+
+  @Test("what a form leaves alive is reported, behind a batch-norm and without one")
   func shifts() throws {
+    let (plain, _) = try bench.run(
+      bench.text(
+        """
+        "model": { "layers": [ { "kind": "conv2d", "outputs": 4, "kernel": 3 }, "relu",
+          { "kind": "conv2d", "outputs": 8, "kernel": 3 }, "relu", "flatten", { "kind": "linear", "outputs": 4 } ] }
+        """,
+        train(
+          "\"share\": 0.5, \"form\": \"weights-only\", \"start\": 1, \"end\": 1, \"layers\": [\"conv3\"]", epochs: 2)))
+    #expect(try plain.metric("train.shiftsLeft") == 4)
     let (json, _) = try bench.run(
       bench.text(
         "\"model\": { \"architecture\": \"resnet20\" }",
@@ -303,6 +331,10 @@ struct PruningRunTests {
     #expect(
       refusal("\"share\": 0.5, \"layers\": [\"fc*\"]").contains("which is protected: its outputs are the network's"))
     #expect(refusal("\"share\": 0.5, \"layers\": [\"dense\"]").contains("names no layer that makes channels"))
+    #expect(
+      refusal("\"share\": 0.5, \"layers\": [\"*\"], \"protect\": [\"cnv2\"]").contains(
+        "prune.protect: \"cnv2\" names no"))
+    #expect(refusal("\"share\": 0.01").contains("a share of 0.01 takes no channel: the widest layer has 16"))
     #expect(
       refusal("\"share\": 0.5, \"criterion\": \"taylor\", \"split\": \"validation\"")
         .contains("the data have no validation part"))

@@ -58,6 +58,20 @@ import Testing
     }
   }
 
+  @Test("inputs can be chosen by their numbers")
+  func chosen() throws {
+    let bench = try Bench()
+    let (json, _) = try bench.run(bench.text(model, #"\#(train), { "relevance": { "inputs": [17, 3] } }"#))
+    #expect(column(stage(json)["tables"]?["images"], "sample").compactMap(\.int) == [17, 3])
+    func refusal(_ keys: String) -> String {
+      bench.refusal(bench.text(model, "\(train), { \"relevance\": { \(keys) } }"))
+    }
+    #expect(refusal(#""inputs": [3, 48]"#).contains("there is no sample 48"))
+    #expect(refusal(#""inputs": [3, 9], "samples": 9"#).contains("9 is none of the first 9 samples"))
+    #expect(refusal(#""inputs": [3], "images": 2"#).contains("stands beside"))
+    #expect(refusal(#""inputs": [3, 3]"#).contains("names a sample twice"))
+  }
+
   @Test("the bytes do not depend on threads")
   func threads() throws {
     let bench = try Bench()

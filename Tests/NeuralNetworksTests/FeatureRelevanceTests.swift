@@ -88,10 +88,29 @@ import Testing
     }
   }
 
-  @Test("no class recognized at all makes all weights 1")
+  @Test("where no class is recognized at all, all weigh the same")
   func nothingRight() throws {
     let fixture = try RelevanceFixture.read("branches").fixture
-    // The last layer's bias decides for class 4, which no sample is of but where every class must have some.
+    let model = try fixture.model("branches", pool: ThreadPool(threads: 1))
+    let workspace = Workspace(model, batch: 24, pool: ThreadPool(threads: 1), gradients: false)
+    workspace.setInput(channelsLast(fixture.input.values, fixture.input.shape))
+    workspace.forward(samples: 24, training: false)
+    // Every sample is of one of the classes that it is not taken for.
+    let labels = (0..<24).map { s in
+      let answer = (0..<5).max { workspace.output[s * 5 + $0] < workspace.output[s * 5 + $1] } ?? 0
+      return Int32((answer + 1 + s % 4) % 5)
+    }
+    let found = try scores("branches", fixture, labels: labels).scores
+    #expect(found.classes.allSatisfy { $0.samples > 0 && $0.accuracy == 0 })
+    #expect(Set(found.classes.map(\.weight)).count == 1)
+    let plain = try scores("branches", fixture, weighs: false, labels: labels).scores
+    for (a, b) in zip(found.layers.joined(), plain.layers.joined()) { #expect(abs(a - b) < 1e-6) }
+  }
+
+  @Test("classes that are never recognized weigh 1 beside one that is")
+  func oneRight() throws {
+    let fixture = try RelevanceFixture.read("branches").fixture
+    // The last layer's bias decides for class 4.
     let labels = (0..<24).map { Int32($0 % 5) }
     let found = try scores("branches", fixture, labels: labels) { model in
       let bias = model.node("fc")!.layer.parameters[0]

@@ -9,7 +9,8 @@ public struct Comparison {
 
   /// What to compare, and how to lay it out. Paths may be shortened to an end that is unique.
   public struct Request: Sendable {
-    /// Globs over metric names; empty: all accuracies, or everything when there are none.
+    /// Globs over metric names, or over `timings.` and those of seconds; empty: all accuracies, or everything when there are
+    /// none.
     public var metrics: [String] = []
     /// `path=value`, also with != < <= > >=: which runs are shown.
     public var conditions: [String] = []
@@ -54,7 +55,9 @@ public struct Comparison {
   /// - Parameter folders: runs, sweeps, or folders that hold them at any depth.
   /// - Throws: `RunError` when there is nothing to compare, or the request names what is not there.
   public init(folders: [String], _ request: Request) throws {
-    var finder = SelectorFinder(try RunCollection(folders))
+    var found = try RunCollection(folders)
+    if MetricNames.needTimings(request.metrics) { found.readTimings() }
+    var finder = SelectorFinder(found)
     let conditions = try request.conditions.map { try Condition($0) }
     let tests = try conditions.map { ($0, try finder.find($0.path, "--where")) }
     let wanted = try request.rows.map { try finder.find($0, "--rows") }

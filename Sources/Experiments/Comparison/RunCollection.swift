@@ -166,6 +166,16 @@ struct RunCollection {
     }
   }
 
+  /// Makes every run's seconds metrics of it, under `timings.`: no index has them.
+  mutating func readTimings() {
+    for i in runs.indices {
+      for (name, seconds) in ResultFile.timings(runs[i].folder) where runs[i].metrics[name] == nil {
+        runs[i].metrics[name] = seconds
+        runs[i].metricNames.append(name)
+      }
+    }
+  }
+
   // MARK: Configurations
 
   /// A sample of the configurations, for the ways to name a path: of one sweep the first run's.

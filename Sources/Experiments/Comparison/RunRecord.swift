@@ -97,6 +97,22 @@ enum ResultFile {
     return run
   }
 
+  static let timingsPrefix = "timings."
+
+  /// Seconds of the run's stages and their parts; none where the file cannot be read.
+  static func timings(_ folder: String) -> [(name: String, seconds: Double)] {
+    guard let bytes = try? FileBytes.read("\(folder)/result.json"),
+      let range = JSONScanner.members(of: bytes)?.first(where: { $0.key == "timings" })?.range,
+      let timings = try? JSON.parse(Array(bytes[range]), dialect: .strict)
+    else { return [] }
+    var found: [(name: String, seconds: Double)] = []
+    for member in timings.members ?? [] {
+      guard let seconds = member.value.double else { continue }
+      found.append((timingsPrefix + member.key, seconds))
+    }
+    return found
+  }
+
   /// The members of the file but for its stages; what cannot be cut up is read whole, which finds the error and its line.
   private static func members(_ bytes: [UInt8]) throws(RunError) -> JSON {
     if let ranges = JSONScanner.members(of: bytes) {

@@ -93,6 +93,9 @@ struct SelectorFinder {
 
 /// Which metrics a table shows.
 enum MetricNames {
+  /// Whether seconds are asked for, which are read from the runs' own files.
+  static func needTimings(_ wanted: [String]) -> Bool { wanted.contains { $0.hasPrefix(ResultFile.timingsPrefix) } }
+
   /// - Parameter wanted: globs; empty: all accuracies, or everything when there are none.
   /// - Throws: `RunError` when no metric fits.
   static func chosen(_ wanted: [String], among names: [String]) throws -> [String] {

@@ -161,7 +161,7 @@ public struct ExperimentConfiguration: Configurable {
         report.error("the stage needs a model", at: at, hint: "give \"model\" or \"models\"")
       }
       if body.needsData && data == nil && stage.dataset == nil {
-        report.error("the stage needs data", at: at, hint: "give \"data\", such as \"mnist-5k\"")
+        report.error(body.reasonForData, at: at, hint: "give \"data\", such as \"mnist-5k\"")
       }
       let targets = (stage.models ?? known.keys.sorted()).compactMap { name in known[name].map { (name, $0) } }
         .filter { $0.1.ensemble.isEmpty || body is any EnsembleStage }

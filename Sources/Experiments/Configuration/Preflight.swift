@@ -383,6 +383,12 @@ private struct Preflight {
       guard let network = networks[target] else { continue }
       do { try relevance.check(network, name: target) } catch { refuse("\(error)", at: path) }
     }
+    if let inputs = relevance.inputs, let set = loaded.cache.sets[stage.dataset ?? ""],
+      let count = try? set.part(relevance.split.split).count, let i = inputs.firstIndex(where: { $0 >= count })
+    {
+      refuse("there is no sample \(inputs[i])", at: "\(path).inputs.\(i)", hint: "the part has \(count), from 0")
+    }
+    if let wanted = relevance.samples { warnOfSamples(wanted, relevance.split.split, stage, at: path) }
     let first = relevance.samples.map { wanted in { (count: Int) in Array(0..<min(wanted, count)) } }
     checkClasses(split: relevance.split.split, { "first \($0)" }, first, stage, at: path)
   }
@@ -394,6 +400,15 @@ private struct Preflight {
       { (count: Int) in ScoredSamples.chosen(wanted, of: count, seed: seed) }
     }
     checkClasses(split: keys.split == .train ? .train : .validation, { "\($0) drawn" }, drawn, stage, at: path)
+  }
+
+  private mutating func warnOfSamples(_ wanted: Int, _ split: Split, _ stage: StageConfiguration, at path: String) {
+    guard let set = loaded.cache.sets[stage.dataset ?? ""], let part = try? set.part(split), part.count < wanted else {
+      return
+    }
+    warn(
+      "\(wanted) is more than the \(part.count) samples of the \(split.rawValue) part", at: "\(path).samples",
+      hint: "all are taken")
   }
 
   /// Means over classes want samples of each.
@@ -471,6 +486,9 @@ private struct Preflight {
           "split", "the data have no validation part",
           "hold one out of the training part: \"validation\": 0.1 in the data"
         ))
+    }
+    if let wanted = keys.samples, keys.needsSamples {
+      warnOfSamples(wanted, keys.split == .train ? .train : .validation, stage, at: path)
     }
     var said: Set<String> = []
     for (key, sentence, hint) in found where said.insert(sentence).inserted {

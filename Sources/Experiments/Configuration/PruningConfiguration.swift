@@ -93,6 +93,9 @@ public struct PruningChoice: Configurable {
       report.error("a share of \(share) leaves every layer empty", at: "share", hint: "expected a share below 1")
     default: break
     }
+    if count != nil && report.isWritten("scope") {
+      report.warning("has no effect beside \"count\", which goes from all layers together", at: "scope")
+    }
     if count == nil && !separately.isEmpty {
       report.error("stands without \"count\"", at: "separately", hint: "a share goes from every layer")
     }
@@ -101,8 +104,15 @@ public struct PruningChoice: Configurable {
   /// At the end.
   var amount: PruningSchedule.Amount { share.map { .share($0, scope) } ?? .count(count ?? 0) }
 
-  /// Whether anything is done with samples.
-  var needsSamples: Bool { criterion.criterion.needs == .samples || recalibrate > 0 || form == .weightsOnly }
+  /// What looks at samples; nil if nothing does.
+  var reasonForSamples: String? {
+    if criterion.criterion.needs == .samples {
+      return "criterion \"\(type(of: criterion.criterion).name)\" looks at samples"
+    }
+    if recalibrate > 0 { return "\"recalibrate\" passes samples through the network" }
+    return form == .weightsOnly ? "what \"weights-only\" leaves alive is measured on samples" : nil
+  }
+  var needsSamples: Bool { reasonForSamples != nil }
 
   func pruner(_ model: Model, mask: ChannelMask?) throws -> Pruner {
     try Pruner(model, form: form, residual: residual, layers: layers, protected: protect, mask: mask)
@@ -125,7 +135,8 @@ public struct PruningChoice: Configurable {
     do {
       groups = try ChannelGroups(network, residual: residual, layers: layers, protected: protect)
     } catch {
-      refuse(layers == nil ? "protect" : "layers", "\(error)", "")
+      let cause = (error as? ChannelGroups.Refusal)?.cause ?? .wanted
+      refuse(cause == .protected ? "protect" : "layers", "\(error)", "")
       return nil
     }
     if criterion.criterion.needs == .batchNorm, let layer = groups.layers.first(where: { $0.norm == nil }) {
@@ -136,6 +147,13 @@ public struct PruningChoice: Configurable {
     }
     // A network with the structure of a pruned one was built with more than it has.
     let built = groups.layers.map { network.structure[$0.name]?.channels ?? $0.channels }
+    let parts = scope == .layer ? built : [built.reduce(0, +)]
+    if let share, share > 0, let most = parts.max(), parts.allSatisfy({ Pruner.left(of: $0, share: share) == $0 }) {
+      refuse(
+        "share",
+        "a share of \(share) takes no channel: the \(scope == .layer ? "widest layer has" : "layers have") \(most)",
+        "at least \(0.5 / Double(most)) takes one; 0 takes none")
+    }
     if let share, scope == .layer, let l = built.indices.first(where: { Pruner.left(of: built[$0], share: share) < 1 })
     {
       refuse(
@@ -217,8 +235,11 @@ public struct PruneConfiguration: Configurable {
       start: start, interval: interval, end: end ?? max(start, epochs * 7 / 10), amount: choice.amount)
   }
 
-  /// What does not fit a run of so many epochs. - Parameter refuse: gets the key, a sentence and a hint.
-  func check(epochs: Int, refuse: (_ key: String, _ sentence: String, _ hint: String) -> Void) {
+  /// What does not fit a run of so many epochs, or hardly can be meant. Both get the key, a sentence and a hint.
+  func check(
+    epochs: Int, refuse: (_ key: String, _ sentence: String, _ hint: String) -> Void,
+    warn: (_ key: String, _ sentence: String, _ hint: String) -> Void
+  ) {
     let s = schedule(epochs: epochs)
     if interval > epochs {
       refuse("interval", "\(interval) epochs between events, but the run has \(epochs)", "expected at most \(epochs)")
@@ -231,6 +252,17 @@ public struct PruneConfiguration: Configurable {
       refuse("end", "\(end) epochs are more than the run's \(epochs)", "expected at most \(epochs)")
     } else if let end, end < s.start {
       refuse("end", "no event comes: the first is after \(s.start) epochs, the last after \(end) at most", "")
+    } else if s.events == 1, s.end > s.start, s.start <= epochs {
+      warn(
+        "interval",
+        "there is one event, after \(s.start) epochs: the next would come after \(s.start + interval), and the "
+          + "last may come after \(s.end)", "lower \"interval\" or raise \"end\" for a gradual schedule")
+    }
+    if s.start + (s.events - 1) * interval == epochs && choice.recalibrate == 0 && choice.form == .removed {
+      warn(
+        "end",
+        "the last event comes after the last epoch: nothing is learnt after it, and batch-norm's statistics stay",
+        "end earlier, or give \"recalibrate\"")
     }
   }
 }

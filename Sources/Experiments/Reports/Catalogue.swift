@@ -83,7 +83,7 @@ public enum Description {
       guard options.isEmpty else { throw RunError("--set changes the options of a model; \(name) is none") }
       return found.joined(separator: "\n\n")
     }
-    let all = Catalogue.allCases.flatMap { $0.entries.map(\.name) }
+    let all = Catalogue.allCases.flatMap { $0.entries.map(\.name) } + parts.map(\.path)
     let hint = didYouMean(name, among: all)
     throw RunError(
       "\(name): nothing is called that"
@@ -99,21 +99,37 @@ public enum Description {
     case .criteria: entries = criterionVariants().first { $0.title == name }?.keys ?? []
     default: entries = []
     }
-    return entries.isEmpty ? "" : "\n\n" + keyTable(entries)
+    return entries.isEmpty ? "" : "\n\n" + keyTable(entries) + further(name)
   }
 
-  /// The objects within a crossbar's configuration, which have keys of their own.
-  private static func part(_ name: String) -> String? {
-    let parts: [(name: String, summary: String, keys: [KeyDescription])] = [
-      ("circuit", CircuitConfiguration.documentation, CircuitConfiguration.keys),
-      ("converters", ConvertersConfiguration.documentation, ConvertersConfiguration.keys),
-      ("update", UpdateConfiguration.documentation, UpdateConfiguration.keys),
-      ("slices", SlicingConfiguration.documentation, SlicingConfiguration.keys),
-      ("costs", CostsConfiguration.documentation, CostsConfiguration.keys),
-    ]
-    return parts.first { "crossbar.\($0.name)" == name || $0.name == name }.map {
-      "crossbar.\($0.name): \($0.summary)\n\n" + keyTable($0.keys)
+  /// The objects within others that have keys of their own, by their paths.
+  private static let parts: [(path: String, summary: String, keys: [KeyDescription])] = {
+    func part<C: Configurable>(_ path: String, _ type: C.Type) -> (String, String, [KeyDescription]) {
+      (path, C.documentation, C.keys)
     }
+    return [
+      part("crossbar.circuit", CircuitConfiguration.self), part("crossbar.converters", ConvertersConfiguration.self),
+      part("crossbar.update", UpdateConfiguration.self), part("crossbar.slices", SlicingConfiguration.self),
+      part("crossbar.costs", CostsConfiguration.self), part("train.optimizer", OptimizerConfiguration.self),
+      part("train.schedule", ScheduleConfiguration.self), part("train.loss", LossConfiguration.self),
+      part("train.prune", PruneConfiguration.self), part("data", DataConfiguration.self),
+      part("data.normalize", DataConfiguration.Normalize.self), part("data.augment", DataConfiguration.Augment.self),
+      part("data.imbalance", DataConfiguration.Imbalance.self), part("data.limit", DataConfiguration.Limit.self),
+      part("model", ModelConfiguration.self),
+    ]
+  }()
+
+  /// - Parameter name: a path, or its end.
+  private static func part(_ name: String) -> String? {
+    parts.first { $0.path == name || $0.path.hasSuffix(".\(name)") }.map { path, summary, keys in
+      "\(path): \(summary)\n\n" + keyTable(keys) + further(path)
+    }
+  }
+
+  /// Where to go on from a table of keys: the objects in it that have tables of their own.
+  private static func further(_ name: String) -> String {
+    let inner = parts.map(\.path).filter { $0.hasPrefix("\(name).") }
+    return inner.isEmpty ? "" : "\n\nMore keys: " + inner.map { "`simengine describe \($0)`" }.joined(separator: ", ")
   }
 
   static func keyTable(_ entries: [KeyDescription]) -> String {

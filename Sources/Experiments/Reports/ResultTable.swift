@@ -10,14 +10,11 @@ public enum ResultTable {
     return !["energy", "latency", "area", "tiles", "devices", "accuracyMinimum", "accuracyMaximum"].contains(metric)
   }
 
-  /// Timings of what is a part of a stage.
-  private static let parts = [".epochs", ".scoring", ".pruning", ".inferenceOf1000"]
-
   /// One row for each model, one column for each measured metric; stages without a model have rows of their own. What is
   /// wider than `width` columns becomes one row for each model and stage, or for each metric.
   public static func text(_ result: JSON, folder: String, width: Int = 120) -> String {
     let stages = (result["stages"]?.array ?? []).compactMap { StageResult($0) }
-    let times = (result["timings"]?.members ?? []).filter { time in !parts.contains { time.key.hasSuffix($0) } }
+    let times = (result["timings"]?.members ?? []).filter { !StagePart.contains($0.key) }
     func seconds(_ model: String, _ label: String? = nil) -> String {
       let own = times.filter { model.isEmpty || $0.key.hasPrefix("\(model).") }
       let stage = own.filter { label == nil || $0.key == (model.isEmpty ? label! : "\(model).\(label!)") }

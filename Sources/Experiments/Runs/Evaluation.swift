@@ -70,6 +70,8 @@ final class Evaluator {
   /// An ensemble's probabilities as outputs whose softmax they are.
   private let logarithms: Storage
   private let task: ClassificationTask
+  /// Of forward passes, of so many samples.
+  private(set) var spent = (seconds: 0.0, samples: 0)
 
   init(
     _ networks: [Model], _ combination: Ensemble.Combination, _ images: LabelledImages, _ data: DataConfiguration,
@@ -121,10 +123,13 @@ final class Evaluator {
       var outputs: [UnsafePointer<Float>] = []
       for w in workspaces {
         try prepare(w, indices, first: first, step: step)
+        let start = Progress.now()
         w.forward(samples: indices.count, training: false, step: step ?? 0, globalSample: UInt64(first))
+        spent.seconds += Progress.now() - start
         try w.requireReads()
         outputs.append(UnsafePointer(w.output))
       }
+      spent.samples += indices.count
       var result = outputs[0]
       if networks.count > 1 {
         Ensemble.combine(outputs, count: count, samples: indices.count, combination, into: combined.base)

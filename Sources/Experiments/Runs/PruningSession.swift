@@ -82,17 +82,16 @@ final class PruningSession {
     change: (() throws -> ChannelMoves?) throws -> Void
   ) throws {
     let run = context.run
-    let name = context.target?.name ?? ""
     let start = Progress.now()
     let scores = try pruner.scores(keys.criterion.criterion, scoringContext(event: event))
     let scored = Progress.now()
-    run.addTiming("\(name).\(context.label).scoring", scored - start)
+    run.addTiming(.scoring, of: context, scored - start)
     let before = pruner.groups.layers.map(\.name).enumerated().map { (name: $1, left: pruner.channels($0).left) }
     let plan = try pruner.plan(scores, amount, separately: keys.separately)
     try change { try pruner.apply(plan, optimizer: optimizer) }
     subject.history.mask = pruner.mask
     tellOfShortfall(event, amount, before: before)
-    run.addTiming("\(name).\(context.label).pruning", Progress.now() - scored)
+    run.addTiming(.pruning, of: context, Progress.now() - scored)
     if keys.recalibrate > 0, let samples {
       try pruner.recalibrate(
         samples, batches: keys.recalibrate, batch: batch, pool: run.pool, proceed: InterruptionFlag.check)
@@ -166,7 +165,6 @@ final class PruningSession {
         }
       ))
     if keys.form == .weightsOnly { try reportShift() }
-    try measureInference()
   }
 
   /// What the shifts that a form leaves alive do: how many channels still have one, and how many samples of a batch are
@@ -176,7 +174,8 @@ final class PruningSession {
     let kept = Dictionary(pruner.structure.layers.map { ($0.name, $0.kept) }, uniquingKeysWith: { a, _ in a })
     var alive = 0
     for layer in pruner.groups.layers {
-      guard let shift = layer.norm?.layer.parameters.first(where: { $0.name == "bias" }), let kept = kept[layer.name]
+      let shifting = (layer.norm ?? layer.node).layer
+      guard let shift = shifting.parameters.first(where: { $0.name == "bias" }), let kept = kept[layer.name]
       else {
         continue
       }
@@ -219,24 +218,5 @@ final class PruningSession {
       isAlive: pruner.groups.layers.indices.map { pruner.isAlive($0) }, samples: samples, batch: batch, task: task,
       pool: context.run.pool, seed: context.run.configuration.seed, event: context.run.unitNumber << 20 | event,
       proceed: InterruptionFlag.check)
-  }
-
-  /// Seconds of a thousand samples in batches, by the least of a few passes.
-  private func measureInference() throws {
-    let run = context.run
-    let size = 64
-    let workspace = Workspace(pruner.model, batch: size, pool: run.pool, gradients: false)
-    try workspace.prepareArrays(step: -1)
-    // What has yet to be calibrated would be by these zeros.
-    guard !workspace.needsCalibration(training: false) else { return }
-    let before = pruner.model.weights.flatMap { $0.weights.arrays.map(\.activity) }
-    var least = Double.infinity
-    for _ in 0..<5 {
-      let start = Progress.now()
-      workspace.forward(samples: size, training: false)
-      least = min(least, Progress.now() - start)
-    }
-    for (array, activity) in zip(pruner.model.weights.flatMap(\.weights.arrays), before) { array.activity = activity }
-    run.addTiming("\(context.target?.name ?? "").\(context.label).inferenceOf1000", least * 1000 / Double(size))
   }
 }

@@ -27,6 +27,8 @@ public final class Run {
   /// A number that no other piece of work of this run has.
   var unitNumber: Int { unit?.number ?? 0 }
   private var savedAt = Progress.now()
+  /// Up to when the piece of work under way has its seconds in the timings.
+  private var timedUntil = Progress.now()
   /// Whether the folder has a lock and a state/ folder of this run.
   private(set) var isTaken = false
 
@@ -233,10 +235,10 @@ public final class Run {
       if number == checkpoint.unitsDone, let current = checkpoint.current { context.result = current }
       self.unit = (number, unit)
       try InterruptionFlag.check()
-      let start = Progress.now()
+      timedUntil = Progress.now()
       try context.stage.body.run(context)
       progress.end()
-      addTiming(unit.model.map { "\($0).\(context.label)" } ?? context.label, Progress.now() - start)
+      addUnitTiming()
       checkpoint.results.append(context.result)
       checkpoint.unitsDone = number + 1
       checkpoint.current = nil
@@ -247,7 +249,20 @@ public final class Run {
     }
   }
 
-  func addTiming(_ name: String, _ seconds: Double) {
+  /// Adds what the piece of work under way took since this was last called.
+  private func addUnitTiming() {
+    guard let (_, unit) = unit else { return }
+    let label = configuration.labels[unit.stage]
+    addTiming(unit.model.map { "\($0).\(label)" } ?? label, Progress.now() - timedUntil)
+    timedUntil = Progress.now()
+  }
+
+  /// - Parameter part: of the stage, on its model.
+  func addTiming(_ part: StagePart, of context: StageContext, _ seconds: Double) {
+    addTiming("\(context.target?.name ?? "").\(context.label).\(part.rawValue)", seconds)
+  }
+
+  private func addTiming(_ name: String, _ seconds: Double) {
     if let i = checkpoint.timings.firstIndex(where: { $0.name == name }) {
       checkpoint.timings[i].seconds += seconds
     } else {
@@ -262,6 +277,7 @@ public final class Run {
     // What came before counts as done only when a checkpoint says so.
     guard Progress.now() - savedAt >= options.checkpointInterval else { return }
     if !isTaken { try take() }
+    addUnitTiming()
     checkpoint.run = id
     checkpoint.models = models.compactMap { m in m.model.map { (m.name, $0.checkpoint + m.givenWeights) } }
     checkpoint.histories = models.filter { $0.model != nil }.map { ($0.name, $0.history) }

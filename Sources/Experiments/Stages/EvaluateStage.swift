@@ -68,6 +68,7 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
     var classes = 0
     var activity = Activity()
     var costs: CrossbarExpenses?
+    var spent = (seconds: 0.0, samples: 0)
     run.progress.begin(
       "\(context.label) \(target.name)", total: images.count * (chips ?? 1) * (time?.count ?? 1), unit: "samples")
 
@@ -100,6 +101,7 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
         try pass(age: nil)
       }
       meter.end()
+      spent = (spent.seconds + evaluator.spent.seconds, spent.samples + evaluator.spent.samples)
       for (network, earlier) in zip(target.networks, before) { activity += network.activity - earlier }
       if let found = try meter.costs() {
         if costs == nil { costs = found } else { costs?.again(found) }
@@ -118,6 +120,7 @@ public struct EvaluateStage: EnsembleStage, MeasuringStage {
     }
 
     report(findings, into: &context.result)
+    run.addTiming(.inference, of: context, spent.seconds * 1000 / Double(max(1, spent.samples)))
     costs?.report(samples: findings.count * images.count, into: &context.result)
     let names = set.classNames
     // Beyond that it is no table for people, and as large as everything else together.

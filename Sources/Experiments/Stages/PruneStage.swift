@@ -18,6 +18,7 @@ public struct PruneStage: RestructuringStage {
 
   public var kind: String { "prune" }
   public var needsData: Bool { choice.needsSamples }
+  public var reasonForData: String { "the stage needs data: \(choice.reasonForSamples ?? "it looks at samples")" }
   public var makesModel: Bool { true }
 
   /// The model that is pruned: the stage's, or the copy of it that "as" names.

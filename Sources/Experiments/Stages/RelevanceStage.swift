@@ -13,6 +13,7 @@ public struct RelevanceStage: MeasuringStage {
   public var layers: [String]?
   public var options = RelevanceConfiguration()
   public var images = 12
+  public var inputs: [Int]?
 
   public init() {}
   public static let documentation =
@@ -29,22 +30,37 @@ public struct RelevanceStage: MeasuringStage {
     ] + RelevanceConfiguration.fields.map { $0.inside(\.options) } + [
       Field(
         "images", \.images, .integer(0...1000),
-        "Inputs that are shown with their relevance: the first of each class in turn.")
+        "Inputs that are shown with their relevance: the first of each class in turn."),
+      Field(
+        "inputs", \.inputs, .optional(.list(of: .integer(0...), count: 1...1000)),
+        "Instead of images: the numbers of the samples that are shown, from 0."),
     ]
 
-  public mutating func check(_ report: inout Report) { options.check(&report) }
+  public mutating func check(_ report: inout Report) {
+    options.check(&report)
+    if inputs != nil && report.isWritten("images") {
+      report.error("stands beside \"images\"", at: "inputs", hint: "use one of the two")
+    }
+    if let inputs, let samples, let i = inputs.firstIndex(where: { $0 >= samples }) {
+      report.error("\(inputs[i]) is none of the first \(samples) samples", at: "inputs.\(i)", hint: "raise \"samples\"")
+    }
+    if let inputs, Set(inputs).count < inputs.count { report.error("names a sample twice", at: "inputs") }
+  }
 
   public var kind: String { "relevance" }
   var measured: (key: String, split: Split)? { ("split", split.split) }
   /// Relevance, and the split weights' sums.
   var valuesPerActivation: Double { 2 }
 
+  /// How many inputs are shown.
+  private var shown: Int { inputs?.count ?? images }
+
   private func folder(_ label: String, _ model: String) -> String { "relevance/\(model)-\(label)" }
 
   public func outputPaths(label: String, models: [String]) -> [String] {
     models.flatMap { model in
-      (["scores.csv", "scores.svg"] + (images > 0 ? ["inputs.npy", "maps.svg"] : [])
-        + (0..<images).map(RelevanceMap.file)).map { "\(folder(label, model))/\($0)" }
+      (["scores.csv", "scores.svg"] + (shown > 0 ? ["inputs.npy", "maps.svg"] : [])
+        + (0..<shown).map(RelevanceMap.file)).map { "\(folder(label, model))/\($0)" }
     }
   }
 
@@ -69,7 +85,10 @@ public struct RelevanceStage: MeasuringStage {
     let source = try BatchSource(
       images, run.dataConfiguration(context.stage.dataset), augments: false, batch: workspace.capacity,
       seed: run.configuration.seed, pool: run.pool)
-    let shown = Self.firstOfEachClass(images.labels, classes: set.classes, count: self.images)
+    let shown = inputs ?? Self.firstOfEachClass(images.labels, classes: set.classes, count: self.images)
+    if let missing = shown.first(where: { $0 >= images.count }) {
+      throw RunError("stage \(context.label): there is no sample \(missing), the \(split) part has \(images.count)")
+    }
     var maps: [RelevanceMap] = []
     let order = Array(0..<images.count)
     run.progress.begin("\(context.label) \(name)", total: images.count, unit: "samples")

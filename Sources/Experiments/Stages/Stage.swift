@@ -7,6 +7,8 @@ public protocol Stage: Configurable {
   /// False for studies without a network; such a stage runs once, not for every model.
   var needsModel: Bool { get }
   var needsData: Bool { get }
+  /// Why, a sentence for who gave none.
+  var reasonForData: String { get }
   /// The stage can name what it makes with "as".
   var makesModel: Bool { get }
   /// Looks at the stage beside the models it works on, before anything runs.
@@ -27,6 +29,7 @@ public protocol Stage: Configurable {
 extension Stage {
   public var needsModel: Bool { true }
   public var needsData: Bool { true }
+  public var reasonForData: String { "the stage needs data" }
   public var makesModel: Bool { false }
   public func check(
     _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,

@@ -44,7 +44,11 @@ public struct TrainStage: MeasuringStage, RestructuringStage {
     _ models: [(name: String, model: ModelConfiguration)], in experiment: ExperimentConfiguration, at path: String,
     _ report: inout Report
   ) {
-    prune?.check(epochs: epochs) { report.error($1, at: "\(path).prune.\($0)", hint: $2) }
+    prune?.check(epochs: epochs) {
+      report.error($1, at: "\(path).prune.\($0)", hint: $2)
+    } warn: {
+      report.warning($1, at: "\(path).prune.\($0)", hint: $2)
+    }
     // Hardware that differs from layer to layer is looked at when the network is known.
     for (name, model) in models where model.hardware.updatesInArray && model.hardware.layers.isEmpty {
       guard let stateful = optimizer.stateful else { continue }
@@ -136,6 +140,7 @@ public struct TrainStage: MeasuringStage, RestructuringStage {
       }
       // What is measured after an epoch is no part of learning.
       meter.end()
+      run.addTiming(.epochs, of: context, Progress.now() - start)
       if let bad = firstNonFinite(model) {
         throw Divergence(
           description: "training of \(context.target?.name ?? "the model") diverged at step \(model.updates - 1) "
@@ -167,7 +172,6 @@ public struct TrainStage: MeasuringStage, RestructuringStage {
           context.result.append(m.value, to: "\(measured.name)Accuracy")
         }
       }
-      run.addTiming("\(context.target?.name ?? "").\(context.label).epochs", Progress.now() - start)
       if (epoch + 1) % checkpointEvery == 0 && epoch + 1 < epochs {
         run.checkpoint.current = context.result
         run.checkpoint.epochsDone = epoch + 1

@@ -70,7 +70,7 @@ enum SweepPointState {
     }
     guard found == id else { return .corrupt("\(path): is the result of another run (\(found))") }
     let timings = json["timings"]?.members ?? []
-    result.seconds = timings.filter { !$0.key.hasSuffix(".epochs") }.reduce(0) { $0 + ($1.value.double ?? 0) }
+    result.seconds = timings.filter { !StagePart.contains($0.key) }.reduce(0) { $0 + ($1.value.double ?? 0) }
     return .ended(result)
   }
 

@@ -40,7 +40,9 @@ public struct ReportPage {
   public init(folders: [String], _ request: Request) throws {
     self.folders = folders
     self.request = request
-    collection = try RunCollection(folders)
+    var collection = try RunCollection(folders)
+    if MetricNames.needTimings(request.metrics) { collection.readTimings() }
+    self.collection = collection
     notes = collection.notes
     names = collection.metricNames
     var chosen = try MetricNames.chosen(request.metrics, among: names)
