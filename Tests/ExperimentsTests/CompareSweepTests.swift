@@ -381,6 +381,38 @@ struct CompareSweepTests {
     #expect(try sentence { $0.baseline = "nobody" }.contains("expected path=value, a point's label"))
   }
 
+  @Test("a baseline is what was written rather than a variant of it, and none where several fit")
+  func variants() throws {
+    let lab = try Bench()
+    let path = "stages.train.prune.criterion"
+    let plain: JSON = "relevance"
+    let variants: [JSON] = [
+      ["kind": "relevance", "classWeights": false], ["kind": "relevance", "batchNorm": "folded"],
+    ]
+    func compare(_ criteria: [JSON]) throws -> [JSON] {
+      let folder = "\(lab.folder)/sweep-\(criteria.count)"
+      let points = criteria.indices.map { JSON.object([("id", .string("p\($0)")), ("values", [path: criteria[$0]])]) }
+      let sweep: JSON = [
+        "name": "s", "config": ["name": "s"], "axes": [["paths": [.string(path)]]], "points": .array(points),
+      ]
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try sweep.written().write(toFile: "\(folder)/sweep.json", atomically: true, encoding: .utf8)
+      for i in criteria.indices {
+        try FileManager.default.createDirectory(atPath: "\(folder)/p\(i)", withIntermediateDirectories: true)
+        let result: JSON = [
+          "runID": .string("p\(i)"), "status": "done", "config": ["name": "s"], "stages": [],
+          "metrics": ["test.accuracy": .number(0.1 * Double(i))],
+        ]
+        try result.written().write(toFile: "\(folder)/p\(i)/result.json", atomically: true, encoding: .utf8)
+      }
+      var request = Comparison.Request()
+      request.baseline = "criterion=relevance"
+      return try json(Comparison(folders: [folder], request))
+    }
+    #expect(try compare([plain] + variants).map { $0["isBaseline"]?.bool } == [true, false, false])
+    #expect(try compare(variants).allSatisfy { $0["isBaseline"]?.bool == false })
+  }
+
   @Test("conditions take = != < <= > >=, and say what is wrong with them")
   func conditions() throws {
     func count(_ conditions: String...) throws -> Int { try json(comparison { $0.conditions = conditions }).count }

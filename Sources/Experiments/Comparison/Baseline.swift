@@ -8,10 +8,11 @@ struct Baseline {
   /// The beginning of a run id, when the text is no value.
   var id: String?
 
-  func holds(_ group: RunGroup) -> Bool {
+  /// - Parameter asWritten: whether it must have the very values, not those that a shorthand may stand for.
+  func holds(_ group: RunGroup, asWritten: Bool) -> Bool {
     if let id { return group.all.contains { $0.id.hasPrefix(id) } }
     return wanted.allSatisfy { w in
-      group.example.flatMap(w.selector.whole).map { Condition.isSame($0, w.value) } ?? false
+      group.example.flatMap(w.selector.whole).map { asWritten ? $0 == w.value : Condition.isSame($0, w.value) } ?? false
     }
   }
 }
@@ -23,8 +24,8 @@ struct Baseline {
 /// so may what only one of them has: an ideal network has no devices.
 struct BaselineFinder {
   private var candidates: [(place: Int, values: [String?])] = []
-  /// The candidate with just these values.
-  private var exact: [[String?]: Int] = [:]
+  /// The candidate with just these values; nil where several have them.
+  private var exact: [[String?]: Int?] = [:]
   private let others: [Selector]
   /// A run that was named is compared with everything.
   private let fitsAll: Bool
@@ -35,10 +36,12 @@ struct BaselineFinder {
     others = selectors.filter { s in
       !named.contains { $0.covers(s) } && !RunGroup.isDetermined(s, by: named, in: groups)
     }
-    for (place, group) in groups.enumerated() where baseline.holds(group) {
+    // criterion=relevance is the plain one where a sweep has variants of it beside.
+    let asWritten = groups.contains { baseline.holds($0, asWritten: true) }
+    for (place, group) in groups.enumerated() where baseline.holds(group, asWritten: asWritten) {
       let values = values(group)
       candidates.append((place, values))
-      exact[values] = place
+      exact.updateValue(exact[values] == nil ? place : nil, forKey: values)
     }
   }
 
