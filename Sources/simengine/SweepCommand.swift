@@ -54,7 +54,7 @@ struct SweepCommand: ParsableCommand {
   var output: String?
   @Flag(help: "Rebuilds summary.csv from the runs' folders; runs nothing.")
   var collect = false
-  @Flag(help: "Says what would be done, and how long it would take.")
+  @Flag(help: "Says what would be done, and how long it would take (runs a point to see, but with --quiet).")
   var dryRun = false
   @Flag(help: "With --dry-run: prints a command for each point that is to be run, for any scheduler.")
   var commands = false

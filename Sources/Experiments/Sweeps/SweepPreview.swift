@@ -128,6 +128,7 @@ extension SweepRunner {
         "mean of \(grouped(times.count)) run\(times.count == 1 ? "" : "s") already done"
       )
     }
+    if options.quiet { return (nil, nil, 0, "no run is done yet, and with --quiet none is made to see") }
     return try calibrate(waiting[waiting.count / 2], threads: threads)
   }
 
